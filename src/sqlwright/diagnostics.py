@@ -136,11 +136,15 @@ class Diagnostic:
 
 
 class CompileError(Exception):
-    """A stage failed; carries every diagnostic of that stage, warnings included."""
+    """A stage failed; carries every diagnostic that is known by then, warnings included."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
         super().__init__("\n\n".join(format_diagnostic(diagnostic) for diagnostic in self.diagnostics))
+
+    def beside(self, others: Iterable[Diagnostic]) -> CompileError:
+        """Return the error with other findings."""
+        return CompileError([*others, *self.diagnostics])
 
 
 def unusable(error: OSError) -> Diagnostic:

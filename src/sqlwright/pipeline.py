@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from sqlwright import ir
 from sqlwright.assemble.package import assemble
 from sqlwright.check import check
+from sqlwright.check.names import check_names
 from sqlwright.diagnostics import CompileError, Diagnostic, has_errors, in_order
 from sqlwright.ir.proofs import Progress, Proofs
 from sqlwright.options import Options, read_options
 from sqlwright.prove import lock
-from sqlwright.prove.reuse import prove
+from sqlwright.prove.reuse import prove, proven_part
 from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.sessions import Sessions
 from sqlwright.render.package import render
@@ -61,18 +62,27 @@ def compile_request(
     """Run every stage between `decode` and `encode`; with `anew`, every query is re-proven if a server is available.
 
     Raises:
-        CompileError: with every finding of the stage that failed.
+        CompileError: with the findings of all stages. A query with an error is left out of the later ones, which the others go through.
     """
     out = request.settings.codegen.out
     options = read_options(
         request.global_options, request.plugin_options, out=out, config_name=inputs.config_name, config_text=inputs.config_text
     )
-    unproven = resolve(request.queries, inputs.sources, schema_files=inputs.schema.paths, nullable_elements=options.nullable_elements)
-    proofs, doubts = prove(unproven, inputs.schema, sessions, inputs.record, progress, anew=anew)
-    package = assemble(unproven, proofs, options)
-    diagnostics = in_order(
-        [*doubts, *check(unproven, proofs, package, options, config_name=inputs.config_name, embedded=sessions.embedded)]
+    resolved, mistakes = resolve(
+        request.queries, inputs.sources, schema_files=inputs.schema.paths, nullable_elements=options.nullable_elements
     )
+    mistakes += check_names(resolved)
+    try:
+        proofs, doubts = prove(resolved, inputs.schema, sessions, inputs.record, progress, anew=anew)
+    except CompileError as error:
+        raise error.beside(in_order(mistakes)) from error
+    mistakes += doubts
+    # From here on without the queries that have errors, so that those hide nothing.
+    unproven = proven_part(resolved, proofs)
+    package = assemble(unproven, proofs, options)
+    complete = not has_errors(mistakes)
+    mistakes += check(unproven, proofs, package, options, config_name=inputs.config_name, embedded=sessions.embedded, complete=complete)
+    diagnostics = in_order(mistakes)
     if has_errors(diagnostics):
         raise CompileError(diagnostics)
     files = render(

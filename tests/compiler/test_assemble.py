@@ -9,8 +9,7 @@ import pytest
 from sqlwright import ir
 from sqlwright.assemble.package import assemble
 from sqlwright.ir.proofs import Enum, ProvenColumn, ProvenEmbed, QueryProof, Table
-from sqlwright.resolve.package import resolve
-from tests.support.stages import column, options, param, proof, proofs, sources, table, unproven, wire, wire_param
+from tests.support.stages import column, options, param, proof, proofs, resolved, sources, table, unproven, wire, wire_param
 
 USERS = table("users", id="int4", name="text", nick="text?")
 EVERYTHING = (column("id", "int4", table="users"), column("name", table="users"), column("nick", nullable=True, table="users"))
@@ -118,7 +117,7 @@ def test_an_embedded_row_is_one_field_of_its_tables_class() -> None:
     found = sources("-- name: A :many\nSELECT 1 AS n, sqlc.embed(u) FROM users u;\n")
     embed = ProvenEmbed(first=1, schema="public", table="users", columns=("id", "name", "nick"), absent=True, witness=0)
     given = proofs((USERS,), A=proof(column("n", "int4"), *EVERYTHING, embeds=(embed,)))
-    package = assemble(resolve((wire(found["A"]),), found), given, options())
+    package = assemble(resolved((wire(found["A"]),), found), given, options())
     number, user = row(package).fields
     assert isinstance(number, ir.Column)
     assert isinstance(user, ir.Embedded)
@@ -132,7 +131,7 @@ def test_more_parameters_than_the_limit_are_one_object() -> None:
     given = proofs((USERS,), A=proof(params=(param("text", nullable=True), param())))
     for limit, own in ((1, "AParams"), (2, None)):
         (query,) = (
-            assemble(resolve((wire(found["A"], params=said),), found), given, options(query_parameter_limit=limit)).modules[0].queries
+            assemble(resolved((wire(found["A"], params=said),), found), given, options(query_parameter_limit=limit)).modules[0].queries
         )
         assert query.params_class == own
         assert [(each.name, isinstance(each.type, ir.Nullable)) for each in query.params] == [("name", True), ("id", False)]

@@ -9,10 +9,10 @@ import pytest
 from sqlwright import ir
 from sqlwright.assemble.package import assemble
 from sqlwright.check import check
+from sqlwright.check.names import check_names
 from sqlwright.diagnostics import Severity
 from sqlwright.ir.proofs import Proofs, ProvenEmbed, QueryProof
-from sqlwright.resolve.package import resolve
-from tests.support.stages import column, options, param, proof, proofs, sources, table, unproven, wire, wire_param
+from tests.support.stages import column, options, param, proof, proofs, resolved, sources, table, unproven, wire, wire_param
 
 USERS = table("users", id="int4", name="text", nick="text?", data="jsonb?")
 NAME, NICK, DATA = column("name", table="users"), column("nick", nullable=True, table="users"), column("data", "jsonb", table="users")
@@ -20,10 +20,14 @@ _REDUNDANT = "a claim on query A is redundant: `name` is never None: the reason 
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
 
 
-def complaints(package: ir.UnprovenPackage, given: Proofs, *, embedded: bool = False, **wanted: Any) -> list[tuple[Severity, str]]:
+def complaints(
+    package: ir.UnprovenPackage, given: Proofs, *, embedded: bool = False, complete: bool = True, **wanted: Any
+) -> list[tuple[Severity, str]]:
     """What is said of a package, with its severity."""
     chosen = options(**wanted)
-    found = check(package, given, assemble(package, given, chosen), chosen, config_name="sqlc.yaml", embedded=embedded)
+    assembled = assemble(package, given, chosen)
+    found = check_names(package)
+    found += check(package, given, assembled, chosen, config_name="sqlc.yaml", embedded=embedded, complete=complete)
     return [(diagnostic.severity, diagnostic.message) for diagnostic in found]
 
 
@@ -46,7 +50,7 @@ def test_files_that_would_be_one_module_are_an_error() -> None:
     found = sources("-- name: A :many\nSELECT 1;\n", "q/user-list.sql") | sources("-- name: B :many\nSELECT 1;\n", "q/user_list.sql")
     given = proofs((USERS,), file="q/user-list.sql", A=proof(NAME))
     given.queries.update(proofs(file="q/user_list.sql", B=proof(NAME)).queries)
-    package = resolve(tuple(map(wire, found.values())), found)
+    package = resolved(tuple(map(wire, found.values())), found)
     assert complaints(package, given) == [(ERROR, "q/user-list.sql and q/user_list.sql would both be module `user_list`")]
 
 
@@ -63,7 +67,7 @@ def test_an_embedded_row_that_may_be_absent_needs_a_presence_column() -> None:
     loose = table("users", nick="text?")
     embed = ProvenEmbed(first=1, schema="public", table="users", columns=("nick",), absent=True, witness=-1)
     given = proofs((loose,), A=proof(column("n", "int4"), NICK, embeds=(embed,)))
-    assert complaints(resolve((wire(found["A"]),), found), given) == [
+    assert complaints(resolved((wire(found["A"]),), found), given) == [
         (ERROR, "query A embeds `u`, whose row may be absent, but no column of the table is NOT NULL to show when")
     ]
 
@@ -92,7 +96,7 @@ def test_a_field_that_the_style_of_rows_does_not_allow_is_an_error(model: str, f
 def test_parameters_that_would_share_a_name_are_an_error() -> None:
     found = sources("-- name: A :exec\nUPDATE users SET name = @user_id WHERE id = @userId;\n")
     said = (wire_param(1, "user_id", "text", named=True), wire_param(2, "userid", named=True))
-    package = resolve((wire(found["A"], params=said),), found)
+    package = resolved((wire(found["A"], params=said),), found)
     assert complaints(package, proofs((USERS,), A=proof(params=(param("text"), param())))) == [
         (ERROR, "query A has two parameters named `user_id`")
     ]
@@ -173,3 +177,11 @@ def test_declared_extensions_are_reported_once_if_the_embedded_server_proved() -
     ((severity, message),) = complaints(package, given, embedded=True)
     assert (severity, "pgcrypto" in message) == (WARNING, True)
     assert complaints(package, given) == []
+
+
+def test_a_type_of_an_override_may_be_that_of_a_query_which_has_errors() -> None:
+    package, given = unproven("-- name: A :many\nSELECT 1;\n"), proofs((USERS,), A=proof(NAME))
+    override = [{"db_type": "brin_summary", "python_type": "app.Summary"}]
+    warning = [(WARNING, 'option "overrides": `brin_summary` is not a known type')]
+    assert complaints(package, given, overrides=override) == warning
+    assert complaints(package, given, overrides=override, complete=False) == []

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sqlwright.diagnostics import CompileError
-from sqlwright.resolve.package import resolve
 from sqlwright.resolve.protocol import WireColumn, WireIdentifier
-from tests.support.stages import sources, unproven, wire, wire_param
+from tests.support.stages import resolved, sources, unproven, wire, wire_param
 
 
 def errors(text: str) -> list[str]:
@@ -28,20 +27,20 @@ def test_a_query_has_the_names_that_python_needs() -> None:
 def test_modules_are_sorted_and_queries_are_in_the_order_of_their_file() -> None:
     found = sources("-- name: B :exec\nSELECT 1;\n\n-- name: A :exec\nSELECT 2;\n", "q/z.sql")
     found |= sources("-- name: C :exec\nSELECT 3;\n", "q/a.sql")
-    modules = resolve(tuple(map(wire, found.values())), found).modules
+    modules = resolved(tuple(map(wire, found.values())), found).modules
     assert [(module.name, [query.name for query in module.queries]) for module in modules] == [("a", ["C"]), ("z", ["B", "A"])]
 
 
 def test_files_of_one_name_in_two_folders_are_one_module() -> None:
     found = sources("-- name: A :exec\nSELECT 1;\n", "a/users.sql") | sources("-- name: B :exec\nSELECT 1;\n", "b/users.sql")
-    (module,) = resolve(tuple(map(wire, found.values())), found).modules
+    (module,) = resolved(tuple(map(wire, found.values())), found).modules
     assert (module.name, module.source_file, len(module.queries)) == ("users", "a/users.sql and b/users.sql", 2)
 
 
 def test_stars_stay_and_named_parameters_get_the_numbers_of_sqlc() -> None:
     found = sources("-- name: A :many\nSELECT * FROM users WHERE id = @id AND name = sqlc.narg(name);\n")
     params = (wire_param(1, "name", "text", named=True), wire_param(2, "id", named=True))
-    (query,) = resolve((wire(found["A"], params=params),), found).modules[0].queries
+    (query,) = resolved((wire(found["A"], params=params),), found).modules[0].queries
     assert query.sql == "SELECT * FROM users WHERE id = $2 AND name = $1"
     assert [(each.number, each.name, each.sqlc_type, each.optional) for each in query.params] == [
         (1, "name", "text", True),
@@ -52,7 +51,7 @@ def test_stars_stay_and_named_parameters_get_the_numbers_of_sqlc() -> None:
 def test_a_numbered_parameter_is_called_as_the_column_that_it_meets() -> None:
     found = sources("-- name: A :many\nSELECT 1 FROM users WHERE id > $1 AND id < $2 AND $3 = class AND $4;\n")
     params = (wire_param(1, "id"), wire_param(2, "id"), wire_param(3, "class"))
-    (query,) = resolve((wire(found["A"], params=params),), found).modules[0].queries
+    (query,) = resolved((wire(found["A"], params=params),), found).modules[0].queries
     # sqlc does not mention the fourth.
     assert [(each.name, each.sqlc_type) for each in query.params] == [
         ("id", "int4"),
@@ -74,14 +73,14 @@ def test_a_numbered_parameter_is_called_as_the_column_that_it_meets() -> None:
 def test_a_type_is_written_as_sql_writes_it(schema: str, name: str, dimensions: int, shown: str) -> None:
     found = sources("-- name: A :many\nSELECT x FROM t;\n")
     columns = (WireColumn(name="x", not_null=True, array_dims=dimensions, type=WireIdentifier(schema_=schema, name=name)),)
-    (query,) = resolve((wire(found["A"], columns=columns),), found).modules[0].queries
+    (query,) = resolved((wire(found["A"], columns=columns),), found).modules[0].queries
     assert [(each.sql_name, each.sqlc_type, each.sqlc_not_null) for each in query.columns] == [("x", shown, True)]
 
 
 def test_an_embedded_row_is_a_star_of_the_statement_and_no_column() -> None:
     found = sources("-- name: A :many\nSELECT count(*), sqlc.embed(u) FROM users u;\n")
     columns = (WireColumn(name="count"), WireColumn(name="u", embed_table=WireIdentifier(name="users")))
-    (query,) = resolve((wire(found["A"], columns=columns),), found).modules[0].queries
+    (query,) = resolved((wire(found["A"], columns=columns),), found).modules[0].queries
     assert query.sql == "SELECT count(*), u.* FROM users u"
     assert ([each.sql_name for each in query.columns], [(each.name, each.star) for each in query.embeds]) == (["count"], [("u", 1)])
 

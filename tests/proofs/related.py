@@ -73,7 +73,7 @@ def derive(
     annotations = replace(query.annotations, optional=names, asked=dict.fromkeys(Question, ("", LINE)))
     whole = replace(query, annotations=annotations)
     found: list[Derived] = []
-    for derived in derived_queries(whole):
+    for derived in derived_queries(whole, {})[0]:
         if derived.derivation is None:
             continue
         types = tuple(statement.param_types[number - 1] for number in derived.derivation.params)

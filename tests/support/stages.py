@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from sqlwright import ir
+from sqlwright.diagnostics import CompileError
 from sqlwright.ir.proofs import Catalog, Enum, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, QueryProof, Table, TableColumn
 from sqlwright.options import Options, read_options
 from sqlwright.resolve.package import resolve
@@ -34,7 +36,19 @@ def wire_param(number: int, name: str = "", type_: str = "int4", *, named: bool 
 def unproven(text: str, file: str = FILE) -> ir.UnprovenPackage:
     """Resolve a file whose queries have no parameters."""
     found = sources(text, file)
-    return resolve(tuple(wire(source) for source in found.values()), found)
+    return resolved(tuple(wire(source) for source in found.values()), found)
+
+
+def resolved(queries: tuple[WireQuery, ...], found: Mapping[str, QuerySource]) -> ir.UnprovenPackage:
+    """Resolve queries.
+
+    Raises:
+        CompileError: they have errors.
+    """
+    package, mistakes = resolve(queries, found)
+    if mistakes:
+        raise CompileError(mistakes)
+    return package
 
 
 def column(name: str, type_: str = "text", *, nullable: bool = False, table: str = "", always_null: bool = False) -> ProvenColumn:

@@ -14,13 +14,24 @@ from sqlwright.options import Options
 
 
 def check(
-    unproven: ir.UnprovenPackage, proofs: Proofs, package: ir.Package, options: Options, *, config_name: str, embedded: bool
+    unproven: ir.UnprovenPackage,
+    proofs: Proofs,
+    package: ir.Package,
+    options: Options,
+    *,
+    config_name: str,
+    embedded: bool,
+    complete: bool,
 ) -> list[Diagnostic]:
-    """Return every error and warning; `embedded` says that the embedded server, which only declares some extensions, proved the queries."""
+    """Return every error and warning.
+
+    `embedded` says that the embedded server, which only declares some extensions, proved the queries; `complete` that no query was left
+    out for its errors.
+    """
     return [
         *(check_stand_ins(unproven, proofs) if embedded else ()),
         *check_claims(unproven, proofs, strict_one=options.strict_one),
         *check_needless_nulls(unproven, proofs),
-        *check_options(unproven, proofs, options, config_name=config_name),
+        *check_options(unproven, proofs, options, config_name=config_name, complete=complete),
         *check_package(package),
     ]

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlwright import ir
 from sqlwright.assemble.claims import column_name
 from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
 from sqlwright.ir.proofs import Proofs, QueryProof
 from sqlwright.options import Options
+from sqlwright.sql.annotations import Annotations
+from sqlwright.sql.sources import QuerySource
 from sqlwright.types.pgtypes import canonical_name, names
 from sqlwright.types.valuetypes import matches_column
 
 
-def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str) -> list[Diagnostic]:
-    """Report annotations that do not match JSON (errors), and options that match nothing in the schema (warnings)."""
-    found = list(_options(proofs, options, Place(config_name) if config_name else None))
+def check_options(package: ir.UnprovenPackage, proofs: Proofs, options: Options, *, config_name: str, complete: bool) -> list[Diagnostic]:
+    """Report annotations that do not match JSON (errors), and options that match nothing in the schema (warnings).
+
+    If the package is not `complete`, a type that is not known may be that of a missing query.
+    """
+    found = list(_options(proofs, options, Place(config_name) if config_name else None, complete=complete))
     for module in package.modules:
         for query in module.queries:
             found += _annotations(query, proofs, module.source_file)
     return found
+
+
+def unknown_json(source: QuerySource, claims: Annotations, names: Collection[str]) -> Iterator[Diagnostic]:
+    """Report each `@json` that names none of the columns and parameters of a query, whose `names` these are."""
+    for name in claims.json:
+        if name not in names:
+            known = ", ".join(f"`{each}`" for each in names)
+            yield Diagnostic(
+                Code.ANNOTATION_WITHOUT_COLUMN,
+                f"@json on query {source.name} names `{name}`, which is not one of its columns or parameters",
+                source.header_place(),
+                help=f"columns and parameters: {known}." if known else "",
+            )
 
 
 def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator[Diagnostic]:
@@ -35,16 +53,9 @@ def _annotations(query: ir.UnprovenQuery, proofs: Proofs, file: str) -> Iterator
             help="remove it.",
             severity=Severity.WARNING,
         )
+    yield from unknown_json(query.source, query.annotations, types)
     for name in query.annotations.json:
-        if name not in types:
-            known = ", ".join(f"`{each}`" for each in types)
-            yield Diagnostic(
-                Code.ANNOTATION_WITHOUT_COLUMN,
-                f"@json on query {query.name} names `{name}`, which is not one of its columns or parameters",
-                query.source.header_place(),
-                help=f"columns and parameters: {known}." if known else "",
-            )
-        elif types[name].replace("[]", "") not in {"json", "jsonb"}:
+        if name in types and types[name].replace("[]", "") not in {"json", "jsonb"}:
             yield Diagnostic(
                 Code.JSON_ON_OTHER_TYPE,
                 f"@json on query {query.name} names `{name}`, which is of type {types[name]}",
@@ -68,7 +79,7 @@ def _types(proofs: Proofs) -> set[str]:
     return {name.replace("[]", "") for name in found}
 
 
-def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[Diagnostic]:
+def _options(proofs: Proofs, options: Options, place: Place | None, *, complete: bool) -> Iterator[Diagnostic]:
     catalog = proofs.catalog
     patterns = [("json", pattern) for pattern in options.json_types]
     patterns += [("overrides", override.column) for override in options.overrides if override.column]
@@ -76,7 +87,7 @@ def _options(proofs: Proofs, options: Options, place: Place | None) -> Iterator[
         if not any(matches_column(pattern, table.schema, table.name, column.name) for table in catalog.tables for column in table.columns):
             yield _without_effect(f'option "{option}": `{pattern}` matches no column of the schema', place)
     types = _types(proofs)
-    for override in options.overrides:
+    for override in options.overrides if complete else ():
         if override.db_type and canonical_name(override.db_type).replace("[]", "") not in types:
             yield _without_effect(f'option "overrides": `{override.db_type}` is not a known type', place)
     tables = {table.name for table in catalog.tables}

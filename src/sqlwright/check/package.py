@@ -1,18 +1,16 @@
-"""The check of the proven package before it is rendered: name collisions, unsuitable commands, types without a Python type."""
+"""The check of the proven package before it is rendered: names of classes and fields, unsuitable commands, missing Python types."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 from pydantic import BaseModel
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, Diagnostic, Place, Severity
+from sqlwright.check.names import pairs
+from sqlwright.diagnostics import Code, Diagnostic, Severity
 from sqlwright.sql.lexer import first_word
 from sqlwright.types.valuetypes import parts
-
-_Item = TypeVar("_Item")
 
 _FIX = "cast it in the query to a type that has one, such as text, or set a Python type with the option `overrides`."
 _FIXES = {
@@ -37,22 +35,11 @@ _WITHOUT_UNDERSCORE = frozenset({ir.RowStyle.NAMEDTUPLE, ir.RowStyle.PYDANTIC})
 
 def check_package(package: ir.Package) -> list[Diagnostic]:
     """Return every error and warning of the package."""
-    found = [*_modules(package), *_classes(package), *_fields(package)]
+    found = [*_classes(package), *_fields(package)]
     for module in package.modules:
-        found += _functions(module)
         for query in module.queries:
             found += _query(query)
     return found
-
-
-def _modules(package: ir.Package) -> Iterator[Diagnostic]:
-    for first, second in _pairs(package.modules, lambda module: module.name):
-        yield Diagnostic(
-            Code.NAME_COLLISION,
-            f"{first.source_file} and {second.source_file} would both be module `{second.name}`",
-            Place(second.source_file),
-            help="rename one of the files.",
-        )
 
 
 def _classes(package: ir.Package) -> Iterator[Diagnostic]:
@@ -65,7 +52,7 @@ def _classes(package: ir.Package) -> Iterator[Diagnostic]:
     names = {name for name, _ in shared}
     constraints = [(found.name, f"the constraints of {found.table}") for found in package.constraints]
     for named in (shared, constraints):
-        for (name, first), (_, second) in _pairs(named, lambda pair: pair[0]):
+        for (name, first), (_, second) in pairs(named, lambda pair: pair[0]):
             yield Diagnostic(
                 Code.NAME_COLLISION,
                 f"{first} and {second} would both be class `{name}`",
@@ -97,7 +84,7 @@ def _fields(package: ir.Package) -> Iterator[Diagnostic]:
                         help="rename it with `… AS other_name` or the option `rename`, or choose another `model`.",
                     )
     for model in package.models:
-        for first, second in _pairs(model.fields, lambda field: field.name) if model.composite else ():
+        for first, second in pairs(model.fields, lambda field: field.name) if model.composite else ():
             yield Diagnostic(
                 Code.NAME_COLLISION,
                 f"{_sql_name(first)} and {_sql_name(second)} of the composite type {model.composite} would both be field `{second.name}`",
@@ -109,20 +96,9 @@ def _has_row(query: ir.Query) -> bool:
     return isinstance(ir.shape_of(query.result), ir.RowRef)
 
 
-def _functions(module: ir.Module) -> Iterator[Diagnostic]:
-    for first, second in _pairs(module.queries, lambda query: query.function):
-        yield Diagnostic(
-            Code.NAME_COLLISION,
-            f"queries {first.name} and {second.name} would both be function `{second.function}`",
-            second.source.header_place(),
-            label=f"{first.name} is at line {first.source.line}",
-            help="rename one of them.",
-        )
-
-
 def _query(query: ir.Query) -> Iterator[Diagnostic]:
     place = query.source.header_place()
-    for _, param in _pairs(query.params, lambda param: param.name):
+    for _, param in pairs(query.params, lambda param: param.name):
         yield Diagnostic(
             Code.NAME_COLLISION,
             f"query {query.name} has two parameters named `{param.name}`",
@@ -222,13 +198,3 @@ def _opaque_inside(found: ir.Type) -> str:
     if isinstance(found, ir.Overridden):
         return ""
     return next((part.postgres for part in parts(found) if isinstance(part, ir.Opaque)), "")
-
-
-def _pairs(items: Iterable[_Item], key: Callable[[_Item], str]) -> Iterator[tuple[_Item, _Item]]:
-    """Each item whose key an earlier item has, paired with that earlier item."""
-    first: dict[str, _Item] = {}
-    for item in items:
-        if key(item) in first:
-            yield first[key(item)], item
-        else:
-            first[key(item)] = item

@@ -83,7 +83,7 @@ def _compile(
     for failure in _joined(errors[entry] for entry in inputs if entry in errors):
         found |= dict.fromkeys(failure.diagnostics)
     if found:
-        raise CompileError(found)
+        raise CompileError(in_order(found))
     return tuple(compilations[entry] for entry in inputs)
 
 

@@ -12,19 +12,25 @@ from sqlwright.ir.naming import Identifier
 from sqlwright.resolve.copying import Unfit, copied_columns
 from sqlwright.resolve.package import misplaced_annotation, misused_annotations, unfit_copy, unsupported_command
 from sqlwright.resolve.variation import unknown_parameters
-from sqlwright.sql.annotations import read_annotations
+from sqlwright.sql.annotations import AnnotatedDoc, read_annotations
 from sqlwright.sql.lexer import Kind, significant
 from sqlwright.sql.macros import read_statement
+from sqlwright.sql.refused_variants import refusals_in_text
 from sqlwright.sql.sources import QuerySource
 from sqlwright.sql.strays import check_strays
 
 _COMMAND = re.compile(r"name:\s*\S+\s+(?P<command>:\w+)")
+_SYNTAX = "syntax error"
+# What is reported of statements that can be read.
+_READ = frozenset({Code.REFUSED_BY_SQLC, Code.REFUSED_QUERY})
 RENAME = "every query of a package becomes a function: rename one of them."
 
 
 def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
     """Yield the mistakes in the name lines, annotations and copies of all files of a package that are not `reported`."""
-    lines = {(each.place.file, each.place.line) for each in reported if each.place}
+    places = [(each.place, each) for each in reported if each.place]
+    lines = {(place.file, place.line) for place, _ in places}
+    unreadable = {(place.file, place.line) for place, each in places if each.code not in _READ or _SYNTAX in each.message}
     yield from check_strays(queries)
     names: set[str] = set()
     for source in queries:
@@ -32,7 +38,6 @@ def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnosti
             continue
         comment = read_annotations(source)
         annotations = comment.annotations
-        yield from comment.diagnostics
         found = _COMMAND.search(source.name_line)
         command = found["command"] if found else ""
         if (source.file, source.line) not in lines:
@@ -42,12 +47,10 @@ def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnosti
         names.add(source.name)
         of_statement = range(source.text_line, source.text_line + source.text.count("\n") + 1)
         is_read = not any((source.file, line) in lines for line in of_statement)
-        if command in set(ir.Command):
-            yield from misused_annotations(command, source, annotations)
-            if annotations.one is not None and command not in ONE_ROW:
-                yield misplaced_annotation(command, source, "one", "remove it, or use :one.")
-        if is_read and not _has_numbers(source):
-            yield from unknown_parameters(source, annotations, _params(source))
+        readable = not any((source.file, line) in unreadable for line in of_statement)
+        yield from _of_annotations(source, command, comment, readable=readable)
+        if is_read and not has_numbers(source):
+            yield from unknown_parameters(source, annotations, named_parameters(source))
         if is_read and command == ir.Command.COPYFROM:
             reading = read_statement(source.text, {})
             copied = copied_columns(reading.sql)
@@ -55,12 +58,25 @@ def hidden_mistakes(queries: Sequence[QuerySource], reported: Iterable[Diagnosti
                 yield unfit_copy(source, reading, copied)
 
 
-def _has_numbers(source: QuerySource) -> bool:
+def _of_annotations(source: QuerySource, command: str, comment: AnnotatedDoc, *, readable: bool) -> Iterator[Diagnostic]:
+    yield from comment.diagnostics
+    misused: list[Diagnostic] = []
+    if command in set(ir.Command):
+        misused = misused_annotations(command, source, comment.annotations)
+        if comment.annotations.one is not None and command not in ONE_ROW:
+            misused.append(misplaced_annotation(command, source, "one", "remove it, or use :one."))
+    yield from misused
+    if not misused and not comment.diagnostics:
+        yield from refusals_in_text(source, comment.annotations, read_statement(source.text, {}).sql, readable=readable)
+
+
+def has_numbers(source: QuerySource) -> bool:
     """Return whether a statement has a parameter like `$1`, whose name only sqlc knows."""
     return any(token.kind is Kind.PLACEHOLDER for token in significant(source.text))
 
 
-def _params(source: QuerySource) -> list[ir.UnprovenParam]:
+def named_parameters(source: QuerySource) -> list[ir.UnprovenParam]:
+    """Return the parameters of a statement that have a name in it."""
     named = read_statement(source.text, {}).names.values()
     return [ir.UnprovenParam(param.number, Identifier.from_sql(param.name), "", param.optional) for param in named]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.pipeline import Inputs
 from sqlwright.postgres.server import ServerUnavailable
+from sqlwright.prove.scratch.schema import Schema
 from sqlwright.prove.sessions import Sessions
+from sqlwright.sql.lexer import statement_spans
 from sqlwright.sql.macros import read_statement
 from sqlwright.sql.sources import QuerySource
 
@@ -20,15 +23,15 @@ _AMBIGUOUS = re.compile(r'column reference "(.+)" is ambiguous')
 
 
 def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
-    """Return sqlc's diagnostics, replaced by PostgreSQL's where those say more, and PostgreSQL's other errors.
+    """Return sqlc's diagnostics, replaced by PostgreSQL's where those say more, and PostgreSQL's other errors in queries and schemas.
 
     `refused` are the files of the packages that sqlc could not read. Without a server, sqlc's diagnostics are returned unchanged.
     """
     found: list[Diagnostic] = []
     accepted: list[tuple[str, range]] = []
     answered: list[tuple[str, range]] = []
-    try:
-        for inputs in refused:
+    for inputs in refused:
+        try:
             for source, diagnostic in _answers_of_postgresql(inputs, sessions):
                 lines = range(source.text_line, source.text_line + source.text.count("\n") + 1)
                 if diagnostic is None:
@@ -36,8 +39,10 @@ def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], 
                 else:
                     found.append(diagnostic)
                     answered.append((source.file, lines))
-    except (CompileError, ServerUnavailable):
-        return list(complaints)
+        except ServerUnavailable:
+            return list(complaints)
+        except CompileError as error:
+            found += [each for each in error.diagnostics if not _is_known(each, complaints, inputs.schema)]
 
     # sqlc reports one of a file, sometimes at another query.
     misread = {each.place.file for each in found if each.place and _SYNTAX in each.message}
@@ -70,6 +75,22 @@ def _of_sqlc_alone(complaint: Diagnostic) -> Diagnostic:
         complaint,
         help=f"PostgreSQL accepts this query, and sqlc does not know which table `{name[1]}` is of, here or elsewhere in the query: "
         f"write each `{name[1]}` with its table or alias, `table.{name[1]}`.",
+    )
+
+
+def _is_known(refusal: Diagnostic, complaints: Iterable[Diagnostic], schema: Schema) -> bool:
+    """Return whether sqlc reports the same mistake in the schema: at the same statement, or anywhere in that file with the same message."""
+    place = refusal.place
+    file = next((file for file in schema.files if place and file.path == place.file), None)
+    if place is None or file is None:
+        return False
+    ends = [file.sql.count("\n", 0, span.end) + 1 for span in statement_spans(file.sql)]
+    return any(
+        complaint.message in refusal.message
+        or (complaint.message.startswith(_SYNTAX) and _SYNTAX in refusal.message)
+        or bisect_left(ends, complaint.place.line) == bisect_left(ends, place.line)
+        for complaint in complaints
+        if complaint.place and complaint.place.file == file.path
     )
 
 

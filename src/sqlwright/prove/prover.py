@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import psycopg
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
+from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.proofs import Catalog, Progress, Proofs, ProvenColumn, ProvenEmbed, ProvenParam, ProvenVariants, QueryProof, RecordField
 from sqlwright.postgres import standins
 from sqlwright.postgres.server import Server
@@ -105,11 +105,11 @@ def prove_queries(
     queries: Sequence[tuple[str, ir.UnprovenQuery]],
     proofs: Mapping[tuple[str, str], QueryProof],
     progress: Progress,
-) -> Proofs:
-    """Prove the queries, paired with their files, that `proofs` lacks; return all proofs.
+) -> tuple[Proofs, list[Diagnostic]]:
+    """Prove the queries, paired with their files, that `proofs` lacks; return all proofs, and the errors of the queries that have none.
 
     Raises:
-        CompileError: PostgreSQL refuses queries (all of them are reported), or the connection was lost.
+        CompileError: the connection was lost.
     """
     diagnostics: list[Diagnostic] = []
     proven = dict(proofs)
@@ -128,9 +128,7 @@ def prove_queries(
                     raise psycopg.OperationalError(refused.message) from refused
                 diagnostics.append(refusal(session.connection, query.name, query.source, query.sql, refused))
             progress(len(proven), len(queries))
-    if diagnostics:
-        raise CompileError(in_order(diagnostics))
-    return Proofs(session.major, session.schema_digest, session.catalog, proven)
+    return Proofs(session.major, session.schema_digest, session.catalog, proven), diagnostics
 
 
 def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryProof:

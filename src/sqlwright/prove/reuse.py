@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from sqlwright import ir
-from sqlwright.diagnostics import CompileError, Diagnostic, Severity
+from sqlwright.diagnostics import CompileError, Diagnostic, Severity, has_errors
 from sqlwright.ir.proofs import Progress, Proofs, QueryProof
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.prove.lock import Record, query_key
@@ -22,6 +22,13 @@ class Unproven(CompileError):
         lacking = f"{missing} of {total} queries {'has' if missing == 1 else 'have'} no valid proof on record"
         super().__init__([*self.others, replace(cause, message=f"{cause.message}; {lacking}")])
 
+    def beside(self, others: Iterable[Diagnostic]) -> CompileError:
+        """Return the error with other findings; only those where an error among them has left nothing to prove."""
+        others = tuple(others)
+        if not self.missing and has_errors(others):
+            return CompileError([*others, *self.others])
+        return Unproven(self.cause, self.missing, self.total, (*others, *self.others))
+
 
 def prove(
     package: ir.UnprovenPackage,
@@ -32,35 +39,45 @@ def prove(
     *,
     anew: bool = False,
 ) -> tuple[Proofs, list[Diagnostic]]:
-    """Prove every query of the package, and return the proofs with warnings about the record.
+    """Prove every query of the package, and return the proofs with errors of the queries that have none, and warnings about the record.
 
     Recorded proofs are reused if nothing that they depend on has changed; if all are, no session is opened. With `anew`
     every query is proven again, unless there is no server and everything is on record. `progress` is called with how many of how many are
     proven.
 
     Raises:
-        CompileError: PostgreSQL refuses the schema or queries (all of them are reported), or there is something to prove and no server.
+        CompileError: PostgreSQL refuses the schema, or there is something to prove and no server.
     """
     damage = [record.damage] if record.damage else []
     try:
-        proofs = _prove(package, schema, sessions, record.proofs, progress, anew=anew)
-    except Unproven as error:
-        raise Unproven(error.cause, error.missing, error.total, damage) from error
+        proofs, refusals = _prove(package, schema, sessions, record.proofs, progress, anew=anew)
     except CompileError as error:
-        raise CompileError([*damage, *error.diagnostics]) from error
+        raise error.beside(damage) from error
     except ServerUnavailable as unavailable:
         doubt = replace(
             unavailable.diagnostic,
             message=f"nothing was proven anew; the recorded proofs were reused: {unavailable.diagnostic.message}",
             severity=Severity.WARNING,
         )
-        return _prove(package, schema, sessions, record.proofs, progress, anew=False), [doubt]
-    return proofs, damage if anew else []
+        proofs, refusals = _prove(package, schema, sessions, record.proofs, progress, anew=False)
+        return proofs, [doubt, *refusals]
+    return proofs, [*(damage if anew or refusals else ()), *refusals]
+
+
+def proven_part(package: ir.UnprovenPackage, proofs: Proofs) -> ir.UnprovenPackage:
+    """Return the package without the queries that have no proof, and without modules that are left empty."""
+    if len(proofs.queries) == sum(len(module.queries) for module in package.modules):
+        return package
+    modules = (
+        replace(module, queries=tuple(query for query in module.queries if (module.source_file, query.name) in proofs.queries))
+        for module in package.modules
+    )
+    return replace(package, modules=tuple(module for module in modules if module.queries))
 
 
 def _prove(
     package: ir.UnprovenPackage, schema: Schema, sessions: Sessions, recorded: Proofs | None, progress: Progress, *, anew: bool
-) -> Proofs:
+) -> tuple[Proofs, list[Diagnostic]]:
     queries = [(module.source_file, query) for module in package.modules for query in module.queries]
     valid = (
         _valid(queries, recorded, nullable_elements=package.nullable_elements)
@@ -70,7 +87,7 @@ def _prove(
     on_record = Proofs(recorded.postgres_major, schema.digest, recorded.catalog, valid) if recorded and len(valid) == len(queries) else None
     if on_record is not None and not anew:
         progress(len(queries), len(queries))
-        return on_record
+        return on_record, []
     try:
         session = sessions.over(schema, nullable_elements=package.nullable_elements)
         # Imported here: with every proof on record nothing of the prover is needed, nor is psycopg.

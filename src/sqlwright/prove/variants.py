@@ -16,7 +16,7 @@ from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
-from sqlwright.prove.asking.orders import more_than_a_list, refused_order, why_refused
+from sqlwright.prove.asking.orders import why_refused
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.likeness import Shape, without_order
@@ -29,6 +29,16 @@ from sqlwright.prove.tree.querytree import Query, analysed_query
 from sqlwright.prove.varied import VariedQuery
 from sqlwright.sql.lexer import significant
 from sqlwright.sql.nulltests import condition_without_null_test
+from sqlwright.sql.refused_variants import (
+    MORE_THAN_A_LIST,
+    ORDER_WITH_PARAMETER,
+    no_default,
+    order_without_list,
+    orders_with_semicolon,
+    patch_without_update,
+    refused_order,
+    second_default,
+)
 from sqlwright.sql.variants import (
     Clause,
     Cut,
@@ -163,8 +173,7 @@ def _assignments(asked: VariedQuery, tree: Node) -> Clause:
     line = asked.query.annotations.patch
     command = Query(tree).command
     if command is not CmdType.UPDATE:
-        cure = "write `-- @optional parameter` for filters." if command is CmdType.SELECT else "remove it."
-        raise asked.error_at_line(Code.REFUSED_PATCH, "@patch on a statement that is not an UPDATE", line, cure)
+        raise CompileError([patch_without_update(asked.query.source, line, is_select=command is CmdType.SELECT)])
     clause = cut_assignments(asked.statement.sql, patched)
     never = _never_assigned(asked, clause)
     if never:
@@ -225,48 +234,41 @@ def _refuse_inseparable(asked: VariedQuery, tree: Node, optional: frozenset[int]
 
 def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     """Return the orders, the default first."""
-    sql, annotations = asked.statement.sql, asked.query.annotations
-    first = annotations.orders[0].line
-    span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
-    if longer := [found for order in annotations.orders if (found := more_than_a_list(asked.query.source, order)) is not None]:
+    sql, annotations, source = asked.statement.sql, asked.query.annotations, asked.query.source
+    is_select = Query(tree).command is CmdType.SELECT
+    span = find_ordering(sql) if is_select else None
+    if longer := orders_with_semicolon(source, annotations):
         raise CompileError(longer)
     if span is None:
-        cure = _default_order(asked) if Query(tree).command is CmdType.SELECT else "@order is for SELECT: remove it."
-        raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
+        by = _default_order(asked) if is_select else ""
+        raise CompileError([order_without_list(source, annotations, is_select=is_select, by=by)])
     start, end = span
+    if second := second_default(source, annotations):
+        raise CompileError([second])
     own = [order for order in annotations.orders if not order.by]
-    if len(own) > 1:
-        raise asked.error_at_line(
-            Code.REFUSED_ORDER, "two orders without columns", own[1].line, "write the columns of one: `name: column`."
-        )
     problems: list[Diagnostic] = []
     for order in annotations.orders:
         by = order.by or sql[start:end]
         offset: int | None = None
         if has_parameter(by):
-            message, cure = "an order has no parameters", "sort by columns and expressions of them."
+            message, cure = ORDER_WITH_PARAMETER
         elif not order.by:
             continue
         else:
             message, cure, is_own, offset = _compare_order(asked, tree, f"{sql[:start]}{by}{sql[end:]}")
             own += [order] if is_own and not own else []
         if message:
-            problems.append(refused_order(asked.query.source, order, message, cure, None if offset is None else offset - start))
+            problems.append(refused_order(source, order, message, cure, None if offset is None else offset - start))
     if problems:
         raise CompileError(problems)
     if not own:
-        raise asked.error_at_line(
-            Code.REFUSED_ORDER,
-            "no @order is that of the statement's own ORDER BY, which is the default",
-            first,
-            "name it: `-- @order name`.",
-        )
+        raise CompileError([no_default(source, annotations)])
     others = tuple((order.name, order.by) for order in annotations.orders if order is not own[0])
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
 
 
 def _default_order(asked: VariedQuery) -> str:
-    """Return how to write the default order, with the first one of the annotations that PostgreSQL accepts."""
+    """Return a list for the default order: the first one of the annotations that PostgreSQL accepts."""
 
     def is_accepted(by: str) -> bool:
         try:
@@ -275,8 +277,7 @@ def _default_order(asked: VariedQuery) -> str:
             return False
         return True
 
-    by = next((order.by for order in asked.query.annotations.orders if order.by and is_accepted(order.by)), "column")
-    return f"end it with the default order, in front of a LIMIT, such as `ORDER BY {by}`; `-- @order name` names that one."
+    return next((order.by for order in asked.query.annotations.orders if order.by and is_accepted(order.by)), "column")
 
 
 def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:
@@ -289,7 +290,7 @@ def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, 
         return message, cure, False, offset
     (rest, sort), (own_rest, own_sort) = without_order(other, Shape()), without_order(tree, Shape())
     if rest != own_rest or described != asked.described:
-        return "it is more than a list for ORDER BY", "write `column DESC, column`, with expressions that return one value.", False, None
+        return *MORE_THAN_A_LIST, False, None
     return "", "", sort == own_sort, None
 
 

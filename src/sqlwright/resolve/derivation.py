@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sqlwright import ir
@@ -10,6 +10,7 @@ from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier
 from sqlwright.sql.annotations import Annotations
 from sqlwright.sql.derived import Asking, Question, ask
+from sqlwright.sql.sources import QuerySource
 
 _COLUMNS = {
     Question.COUNT: ir.UnprovenColumn("count", "bigint", sqlc_not_null=True),
@@ -17,36 +18,35 @@ _COLUMNS = {
 }
 
 
-def derived_queries(query: ir.UnprovenQuery) -> Iterator[ir.UnprovenQuery]:
-    """Return the queries that a query's annotations ask for."""
+def derived_queries(query: ir.UnprovenQuery, taken: Mapping[str, QuerySource]) -> tuple[list[ir.UnprovenQuery], list[Diagnostic]]:
+    """Return the queries that a query's annotations ask for, and errors in the place of those whose names are `taken` by another one."""
+    derived: dict[str, ir.UnprovenQuery] = {}
+    clashes: list[Diagnostic] = []
     for question in Question:
-        if question in query.annotations.asked:
-            yield _derived(query, question)
+        if question not in query.annotations.asked:
+            continue
+        found = _derived(query, question)
+        other = query.source if found.name in derived else taken.get(found.name)
+        if other is None:
+            derived[found.name] = found
+        else:
+            clashes.append(_clash(query, question, found.name, other))
+    return list(derived.values()), clashes
+
+
+def _clash(query: ir.UnprovenQuery, question: Question, name: str, other: QuerySource) -> Diagnostic:
+    return Diagnostic(
+        Code.NAME_COLLISION,
+        f"@{question} on query {query.name} makes a query {name}, and there is another one of that name",
+        query.source.doc_place(query.annotations.asked[question][1]),
+        label=f"the other one is in {other.file}, line {other.line}",
+        help=f"name it: `-- @{question} OtherName`.",
+    )
 
 
 def name_of(question: Question, query: str, wanted: str) -> str:
     """Return the name of the query that asks about the rows of another one; `wanted` is what the annotation names it, or ""."""
     return wanted or f"{question.capitalize()}{query[:1].upper()}{query[1:]}"
-
-
-def clashing_names(queries: Iterable[ir.UnprovenQuery]) -> list[Diagnostic]:
-    """Report derived queries with the name of another query."""
-    taken: dict[str, ir.UnprovenQuery] = {}
-    found: list[Diagnostic] = []
-    for query in sorted(queries, key=lambda each: each.derivation is not None):
-        other = taken.setdefault(query.name, query)
-        if query.derivation is not None and other is not query:
-            of, question = query.derivation.name, query.derivation.question
-            found.append(
-                Diagnostic(
-                    Code.NAME_COLLISION,
-                    f"@{question} on query {of} makes a query {query.name}, and there is another one of that name",
-                    query.source.doc_place(query.annotations.asked[question][1]),
-                    label=f"the other one is in {other.source.file}, line {other.source.line}",
-                    help=f"name it: `-- @{question} OtherName`.",
-                )
-            )
-    return found
 
 
 def _derived(query: ir.UnprovenQuery, question: Question) -> ir.UnprovenQuery:

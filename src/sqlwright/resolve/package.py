@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from sqlwright import ir
-from sqlwright.diagnostics import Code, CompileError, Diagnostic, in_order
+from sqlwright.diagnostics import Code, Diagnostic
 from sqlwright.ir.naming import ClassName, ConstantName, Identifier, ModuleName
 from sqlwright.resolve.copying import Unfit, copied_columns
-from sqlwright.resolve.derivation import clashing_names, derived_queries
+from sqlwright.resolve.derivation import derived_queries
 from sqlwright.resolve.protocol import WireColumn, WireParam, WireQuery
 from sqlwright.resolve.slices import with_arrays
 from sqlwright.resolve.variation import unknown_parameters, variant_words, variation
@@ -33,45 +33,46 @@ def resolve(
     *,
     schema_files: AbstractSet[str] = frozenset(),
     nullable_elements: bool = False,
-) -> ir.UnprovenPackage:
-    """Return the unproven package, its modules sorted by name and the queries in their files' order.
+) -> tuple[ir.UnprovenPackage, list[Diagnostic]]:
+    """Return the unproven package, its modules sorted by name and the queries in their files' order, and all errors found.
 
-    `sources` is by query name; `schema_files` are the files of the schema; `nullable_elements` is the option of that name.
-
-    Raises:
-        CompileError: statements that would be lost, unsupported commands or macros, unknown annotations; all of them.
+    A query with an error is left out; its file still is a module. The errors are statements that would be lost, unsupported commands or
+    macros, and annotations that are unknown or misused. `sources` is by query name; `schema_files` are the files of the schema;
+    `nullable_elements` is the option of that name.
     """
     diagnostics = check_boundaries(sources.values(), {query.name for query in queries}, schema_files)
     diagnostics += check_strays(sources.values())
+    misread = [place for found in diagnostics for place in (found.place, found.second) if place]
+    ours = [(wire, source) for wire in queries if not (source := sources[wire.name]).sqlc_only]
+    taken = {source.name: source for _, source in ours}
+    files: dict[str, dict[str, None]] = {}
     modules: dict[str, list[ir.UnprovenQuery]] = {}
-    for wire in queries:
-        source = sources[wire.name]
-        if source.sqlc_only:
-            continue
+    for wire, source in ours:
+        base_name = _base_name(source.file)
+        files.setdefault(base_name, {})[source.file] = None
+        members = modules.setdefault(base_name, [])
         comment = read_annotations(source)
         reading = _read(wire, source)
         problems = [*unsupported_command(wire.cmd, source), *misused_annotations(wire.cmd, source, comment.annotations)]
         params = _params(wire.params, reading)
         problems += unknown_parameters(source, comment.annotations, params)
+        problems += comment.diagnostics
         copied = copied_columns(reading.sql) if wire.cmd == ir.Command.COPYFROM else None
         if isinstance(copied, Unfit):
             problems.append(unfit_copy(source, reading, copied))
-        elif not problems:
+        elif not problems and not any(source.holds(place) for place in misread):
             query = _query(wire, source, comment, reading, params, copied)
-            modules.setdefault(_base_name(source.file), []).extend((query, *derived_queries(query)))
-        diagnostics += [*problems, *comment.diagnostics]
-    diagnostics += clashing_names(query for members in modules.values() for query in members)
-    if diagnostics:
-        raise CompileError(in_order(diagnostics))
-    return ir.UnprovenPackage(
-        tuple(sorted((_module(members) for members in modules.values()), key=lambda module: (module.name, module.source_file))),
-        nullable_elements,
-    )
+            derived, clashes = derived_queries(query, taken)
+            members += [query, *derived]
+            taken |= {each.name: source for each in derived}
+            problems += clashes
+        diagnostics += problems
+    found = (_module(list(files[base_name]), members) for base_name, members in modules.items())
+    return ir.UnprovenPackage(tuple(sorted(found, key=lambda module: (module.name, module.source_file))), nullable_elements), diagnostics
 
 
-def _module(members: list[ir.UnprovenQuery]) -> ir.UnprovenModule:
+def _module(files: list[str], members: list[ir.UnprovenQuery]) -> ir.UnprovenModule:
     """Build the module of the queries of one file, or of files of the same name in several folders."""
-    files = list(dict.fromkeys(query.source.file for query in members))
     return ir.UnprovenModule(ModuleName.from_file(files[0]), " and ".join(files), tuple(members))
 
 

@@ -49,6 +49,10 @@ class QuerySource:
     sqlc_only: bool = False
     before: str = ""
 
+    def holds(self, place: Place) -> bool:
+        """Whether a place is in the name line or in the text below it."""
+        return place.file == self.file and self.line <= place.line <= self.text_line + self.text.count("\n")
+
     def doc_place(self, line: str) -> Place:
         """The place of a line of `doc`."""
         return self.doc_place_at(self.doc.index(line))

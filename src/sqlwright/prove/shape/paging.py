@@ -10,6 +10,7 @@ from sqlwright.prove.tree.enums import BuiltinType, CmdType, LimitOption
 from sqlwright.prove.tree.expressions import structure
 from sqlwright.prove.tree.nodetree import Node, Tree, walk
 from sqlwright.prove.tree.querytree import Query, TargetEntry
+from sqlwright.sql.refused_variants import NO_LIMIT, NOT_A_SELECT, PAGE_ON
 
 _INTO_FROM = "put it into a subquery in FROM: `SELECT … FROM (…) AS name ORDER BY … LIMIT @page_size`."
 _SHOWS = ("COERCEVIAIO", "RELABELTYPE")
@@ -28,7 +29,7 @@ def refusal_of(tree: Node) -> Refusal | None:
     """Return why a statement can have no pages; None if it can."""
     query = Query(tree)
     if query.command is not CmdType.SELECT:
-        return Refusal("@page on a statement that is not a SELECT", "remove it.")
+        return Refusal(f"{PAGE_ON} {NOT_A_SELECT[0]}", NOT_A_SELECT[1])
     if tree.has("limitOffset"):
         return Refusal("@page on a statement that has OFFSET", "remove it: the cursor says where a page begins.", "offset")
     for found, what, cure in (
@@ -40,12 +41,12 @@ def refusal_of(tree: Node) -> Refusal | None:
         (tree.flag("hasModifyingCTE"), "writes in a WITH item", "write in a statement of its own."),
         (any(node.tag == "QUERY" and node.has("rowMarks") for node in walk(tree)), "locks rows, also the one after the page", _LOCKS),
         (not query.outputs, "returns no column", "return what the rows are sorted by."),
-        (not tree.has("limitCount"), "has no LIMIT, which is the size of a page", "write `LIMIT @page_size`."),
+        (not tree.has("limitCount"), *NO_LIMIT),
         (tree.has("limitCount") and tree.enum("limitOption", LimitOption) is LimitOption.WITH_TIES, "has WITH TIES", "remove it."),
         (not tree.has("sortClause"), "has no ORDER BY", "write the order there, with a unique column at the end."),
     ):
         if found:
-            return Refusal(f"@page on a statement that {what}", cure)
+            return Refusal(f"{PAGE_ON} {what}", cure)
     return None
 
 
