@@ -46,17 +46,28 @@ SET dead_at = now(),
     last_error = coalesce(sqlc.narg(error), last_error)
 WHERE consumer = @consumer AND message_id = @message_id AND handled_at IS NULL;
 
--- List the dead letters of the consumers and of the relay, newest first.
+-- List the dead letters of the consumers and of the relay, newest first. A page starts after the key (after_dead_at, after_consumer,
+-- after_message_id) of the previous page's last row; all are NULL for the first page.
 -- name: ListDeadMessages :many
 SELECT consumer, message_id, event_type, attempts, last_error, dead_at
 FROM inbox
 WHERE dead_at IS NOT NULL
+  AND (dead_at, consumer, message_id) < (
+      coalesce(sqlc.narg('after_dead_at')::timestamptz, 'infinity'),
+      coalesce(sqlc.narg('after_consumer')::varchar, ''),
+      coalesce(sqlc.narg('after_message_id')::uuid, '00000000-0000-0000-0000-000000000000')
+  )
 UNION ALL
 SELECT 'relay', message_id, event_type, attempts, last_error, dead_at
 FROM outbox
 WHERE dead_at IS NOT NULL
-ORDER BY dead_at DESC
-LIMIT @at_most;
+  AND (dead_at, 'relay', message_id) < (
+      coalesce(sqlc.narg('after_dead_at')::timestamptz, 'infinity'),
+      coalesce(sqlc.narg('after_consumer')::varchar, ''),
+      coalesce(sqlc.narg('after_message_id')::uuid, '00000000-0000-0000-0000-000000000000')
+  )
+ORDER BY dead_at DESC, consumer DESC, message_id DESC
+LIMIT @page_size;
 
 -- Get a dead letter of a consumer, with its content.
 -- name: GetDeadMessage :one

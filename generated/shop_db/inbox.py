@@ -187,11 +187,21 @@ LIST_DEAD_MESSAGES: Final = """\
 SELECT consumer, message_id, event_type, attempts, last_error, dead_at
 FROM inbox
 WHERE dead_at IS NOT NULL
+  AND (dead_at, consumer, message_id) < (
+      coalesce($2::timestamptz, 'infinity'),
+      coalesce($3::varchar, ''),
+      coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')
+  )
 UNION ALL
 SELECT 'relay', message_id, event_type, attempts, last_error, dead_at
 FROM outbox
 WHERE dead_at IS NOT NULL
-ORDER BY dead_at DESC
+  AND (dead_at, 'relay', message_id) < (
+      coalesce($2::timestamptz, 'infinity'),
+      coalesce($3::varchar, ''),
+      coalesce($4::uuid, '00000000-0000-0000-0000-000000000000')
+  )
+ORDER BY dead_at DESC, consumer DESC, message_id DESC
 LIMIT $1::int8
 """
 
@@ -212,10 +222,22 @@ class ListDeadMessagesRow:
 async def list_dead_messages(
     conn: AsyncConnection[Any],
     *,
-    at_most: int,
+    page_size: int,
+    after_dead_at: datetime.datetime | None,
+    after_consumer: str | None,
+    after_message_id: UUID | None,
 ) -> list[ListDeadMessagesRow]:
-    """List the dead letters of the consumers and of the relay, newest first."""
-    rows = await afetch_all(conn, LIST_DEAD_MESSAGES, (at_most,), binary=True)
+    """List the dead letters of the consumers and of the relay, newest first.
+
+    A page starts after the key (after_dead_at, after_consumer, after_message_id) of the
+    previous page's last row; all are NULL for the first page.
+    """
+    rows = await afetch_all(
+        conn,
+        LIST_DEAD_MESSAGES,
+        (page_size, after_dead_at, after_consumer, after_message_id),
+        binary=True,
+    )
     return [ListDeadMessagesRow(*row) for row in rows]
 
 

@@ -34,6 +34,7 @@ MISTAKES = {
     "Grouping": "SELECT name, count(*) FROM users GROUP BY state",
     "TheEnd": "SELECT id FROM users WHERE",
     "Operator": "SELECT id FROM users WHERE id = name",
+    "Collation": 'SELECT id FROM users ORDER BY name COLLATE "posix"',
 }
 
 
@@ -47,6 +48,35 @@ def test_every_mistake_is_shown_at_its_place_with_a_suggestion_in_one_run(projec
     assert (done.code, done.out) == (1, "")
     expected = Path(__file__).with_name("messages.txt")
     assert done.err == expected.read_text(encoding="utf-8")
+
+
+RECURSIVE = declare(
+    {
+        "migrations/1_nodes.sql": "CREATE TABLE nodes (id int PRIMARY KEY, parent int);\n",
+        "queries/nodes.sql": """\
+-- name: Ancestors :many
+WITH RECURSIVE up AS (
+    SELECT id, parent FROM nodes WHERE id = @id
+    UNION ALL
+    SELECT nodes.id, nodes.parent FROM nodes JOIN up ON up.parent = nodes.id
+)
+SELECT up.id FROM up;
+""",
+    }
+)
+QUALIFIED = declare({**RECURSIVE, "queries/nodes.sql": RECURSIVE["queries/nodes.sql"].replace("WHERE id =", "WHERE nodes.id =")})
+
+
+def test_a_name_that_is_ambiguous_for_sqlc_alone_is_to_be_qualified_which_cures_it(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, RECURSIVE)
+    done = sqlwright("generate")
+    assert done.code == 1
+    assert 'error: column reference "id" is ambiguous\n  --> queries/nodes.sql:3:' in done.err
+    assert (
+        "help: PostgreSQL accepts this query, and sqlc does not know which table `id` is of, here or elsewhere in the query: " in done.err
+    )
+    write_files(project, QUALIFIED)
+    assert sqlwright("generate").code == 0
 
 
 @pytest.mark.parametrize(
@@ -292,3 +322,112 @@ def test_an_operator_directly_before_a_parameter_is_named_without_a_server(proje
     done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
     assert "error: PostgreSQL reads `=@` before `name` as one operator, and no parameter `@name`\n  --> queries/users.sql:9:22" in done.err
     assert "  help: write `name = @name`." in done.err
+
+
+MORE_OPERATORS = declare(
+    {
+        "migrations/1_users.sql": """\
+CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, "Größe" int, tags text[] NOT NULL);
+CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql RETURN true;
+CREATE OPERATOR =@ (LEFTARG = int, RIGHTARG = int, FUNCTION = same);
+""",
+        "queries/users.sql": """\
+-- name: Known :many
+SELECT id FROM users WHERE id>=@id AND "Größe"=@g AND name||@b = 'a';
+
+-- name: Contained :many
+SELECT id FROM users WHERE tags<@@wanted;
+
+-- name: Search :many
+SELECT id FROM users WHERE to_tsvector(name) @@to_tsquery(@q);
+""",
+    }
+)
+
+
+def test_an_operator_with_an_at_sign_of_its_own_is_recognised_and_no_place_is_left_out(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, MORE_OPERATORS)
+    lines = sqlwright("generate").err.splitlines()
+    assert [line for line in lines if line.startswith(("error: ", "  help: "))] == [
+        "error: PostgreSQL reads `>=@` before `id` as one operator, and no parameter `@id`",
+        '  help: write `id >= @id` and `"Größe" = @g` if `g` is a parameter and `name || @b`.',
+        "error: PostgreSQL reads `<@@` before `wanted` as one operator, and no parameter `@wanted`",
+        "  help: write `tags <@ @wanted`.",
+    ]
+
+
+CURED = declare(
+    {
+        "queries/users.sql": """\
+-- name: Typed :many
+SELECT coalesce(@a::bigint, id) AS x, greatest(sqlc.arg(b)::bigint, id) AS y, CASE WHEN id > 1 THEN id ELSE @c::bigint END AS z FROM users;
+
+-- name: Renamed :one
+UPDATE users SET name = @name WHERE id = @id RETURNING old.name::text AS old_name, name;
+
+-- name: Trimmed :many
+SELECT id FROM users WHERE id = abs(id) LIMIT @max;
+"""
+    }
+)
+
+
+def test_what_the_messages_about_columns_of_the_result_suggest_compiles(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, CURED)
+    assert sqlwright("generate").code == 0
+
+
+NEWER_SYNTAX = declare(
+    {
+        "migrations/1_users.sql": """\
+CREATE TABLE users (id int PRIMARY KEY, name text NOT NULL, email text);
+ALTER TABLE users ADD CONSTRAINT mailed NOT NULL email NOT VALID;
+""",
+        "queries/users.sql": """\
+-- name: Rename :one
+UPDATE users SET name = @name WHERE id = @id RETURNING WITH (OLD AS o) o.name::text AS before;
+""",
+    }
+)
+
+
+def test_syntax_that_is_newer_than_sqlc_is_not_blamed_on_postgresql(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, NEWER_SYNTAX)
+    lines = sqlwright("generate").err.splitlines()
+    assert [line for line in lines if line.startswith(("error: ", "  -->"))] == [
+        'error: sqlc does not read this, which PostgreSQL 18 accepts: syntax error at or near "NOT"',
+        "  --> migrations/1_users.sql:2:41",
+    ]
+    assert "write `DO $$ BEGIN …; END $$;` around the statement" in "\n".join(lines)
+    schema = project / "migrations/1_users.sql"
+    cured = schema.read_text(encoding="utf-8").replace("ALTER", "DO $$ BEGIN ALTER").replace("VALID;", "VALID; END $$;")
+    schema.write_text(cured, encoding="utf-8")
+    assert 'sqlc does not read this, which PostgreSQL 18 accepts: syntax error at or near "WITH"' in sqlwright("generate").err
+
+
+REPEATED = declare(
+    {
+        "queries/users.sql": """\
+-- name: Same :many
+SELECT id FROM users;
+
+-- name: Same :many
+-- @notnull nme always set
+SELECT id, name FROM users;
+
+-- name: Same :many
+SELECT nme FROM users;
+"""
+    }
+)
+
+
+def test_the_mistakes_of_each_query_with_the_same_name_are_reported(project: Path, sqlwright: Sqlwright) -> None:
+    write_files(project, REPEATED)
+    errors = [line.removeprefix("error: ") for line in sqlwright("generate").err.splitlines() if line.startswith("error: ")]
+    assert errors == [
+        "duplicate query name: Same",
+        "query Same claims @notnull for `nme`, which it does not return",
+        "duplicate query name: Same",
+        'PostgreSQL refuses query Same: column "nme" does not exist',
+    ]

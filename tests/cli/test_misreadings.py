@@ -9,6 +9,7 @@ import pytest
 
 from sqlwright.diagnostics import format_diagnostic
 from sqlwright.project.configuration import Configuration, Entry
+from sqlwright.project.misreadings import better
 from sqlwright.project.sqlc import reading
 from tests.support.sqlc import LIMITS
 
@@ -103,6 +104,53 @@ CASES: dict[str, tuple[str | bytes, str, str]] = {
         "error: unterminated quoted identifier",
         '2 | SELECT "x FROM t;\n    |        ^ it begins here',
     ),
+    "glued": (
+        "-- name: A :one\nDELETE FROM t WHERE id = @id RETURNING *;\n\n-- name: B :many\nSELECT id FROM t LIMIT 1 OFFSET@first;\n",
+        "error: sqlc joins `OFFSET` and the parameter `first` to one word\n  --> glued.sql:5:26",
+        "help: write `OFFSET @first`.",
+    ),
+    "spaced": (
+        "-- name: A :many\nSELECT * FROM t;\n\n-- name: B :many\nSELECT id FROM t WHERE id = @ ident;\n",
+        "error: sqlc reads `@ ident` as a parameter, and PostgreSQL as the absolute value of `ident`\n  --> spaced.sql:5:29",
+        "help: write `@ident` for the parameter, or `abs(ident)` for the absolute value.",
+    ),
+    "spaces_in_macro": (
+        "-- name: A :many\nSELECT * FROM t;\n\n-- name: B :many\nSELECT id FROM t WHERE id = sqlc.arg( x );\n",
+        "error: sqlc reads no sqlc.arg with spaces between its parentheses\n  --> spaces_in_macro.sql:5:29",
+        "help: write `sqlc.arg(x)`.",
+    ),
+    **{
+        f"untyped_{name}": (
+            f"-- name: Z :many\nSELECT id FROM t;\n\n-- name: A :many\nSELECT id, {expression} FROM t;\n",
+            f"error: sqlc cannot infer the type of the parameter `{parameter}` in a column of the result",
+            f"{'^' * len(parameter)}\n  help: add a cast to its type, such as `{parameter}::bigint`.",
+        )
+        for name, expression, parameter in (
+            ("coalesce", "coalesce(@a, id) AS x", "@a"),
+            ("greatest", "greatest(sqlc.arg(a), id) x", "sqlc.arg(a)"),
+            ("case", 'CASE WHEN id = @a THEN @b::int ELSE @o END AS "X"', "@o"),
+            ("subscript", "(ARRAY[1])[1:@n] AS x", "@n"),
+            ("array", "array_length(ARRAY[1], 1), ARRAY[$1, id] AS x", "$1"),
+            ("not", "upper(@a) AS y, NOT @b AS x", "@b"),
+            ("nameless", "coalesce(@a, id)", "@a"),
+            ("subquery", "(SELECT coalesce(@a, id) AS y) AS x", "@a"),
+        )
+    },
+    "old": (
+        "-- name: A :one\nUPDATE t SET name = @name WHERE id = @id RETURNING old.name AS before;\n",
+        "error: sqlc does not know `old` in RETURNING, which is new in PostgreSQL 18\n  --> old.sql:2:52",
+        "does not look behind: `old.name::text AS old_name`.",
+    ),
+    "new": (
+        "-- name: A :one\nUPDATE t SET name = @name WHERE id = @id RETURNING id, new.name;\n",
+        "error: sqlc does not know `new` in RETURNING, which is new in PostgreSQL 18\n  --> new.sql:2:56",
+        "help: write `name`, which means the same here.",
+    ),
+    "old_star": (
+        "-- name: A :one\nUPDATE t SET name = @name WHERE id = @id RETURNING old.*;\n",
+        "error: sqlc does not know `old` in RETURNING, which is new in PostgreSQL 18\n  --> old_star.sql:2:52",
+        "help: name its columns, with casts to their types",
+    ),
     "no_statement": ("-- name: A :many\n", "error: query A has no statement", "1 | -- name: A :many\n    |          ^\n"),
     "below_its_comment": (
         "-- name: A :copyfrom\n-- Doc.\nINSERT INTO t (id, name) VALUES (@id, lower(@name));\n",
@@ -138,3 +186,28 @@ def test_a_mistake_is_reported_at_its_place(complaints: dict[str, str], name: st
     assert complaints[name].startswith(first)
     assert other in complaints[name]
     assert "" not in complaints
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "-- name: A :one\nSELECT 1 AS one;\n\n-- name: B :many\nSELECT * FROM t;\n",
+            "error: sqlc makes query B invalid: syntax error at end of input\n  --> q.sql:4:10",
+        ),
+        (
+            "-- name: A :many\nSELECT * FROM t;\n\n-- name: B :many\nSELECT @x::int AS x;\n",
+            "error: sqlc makes a query of this file invalid: syntax error at end of input\n  --> q.sql\n",
+        ),
+    ],
+    ids=["only one has edits", "two have edits"],
+)
+def test_an_edit_that_is_invalid_for_an_unknown_reason_is_no_star_and_is_placed_only_where_it_must_be(text: str, said: str) -> None:
+    (found,) = better("edited query syntax is invalid: syntax error at end of input", "q.sql", text.encode(), 2)
+    assert format_diagnostic(found).startswith(said)
+
+
+def test_all_parameters_directly_behind_words_of_the_query_are_reported() -> None:
+    text = "-- name: A :many\nSELECT id FROM t LIMIT@n;\n\n-- name: B :many\nSELECT id FROM t WHERE id BETWEEN@low AND@high;\n"
+    found = better('edited query syntax is invalid: syntax error at or near "BETWEEN$1"', "q.sql", text.encode(), 2)
+    assert [each.help for each in found] == ["write `BETWEEN @low`.", "write `AND @high`."]

@@ -45,6 +45,9 @@ SELECT id FROM (SELECT id, nullif(name, '') AS name FROM users) u ORDER BY name,
 -- @patch or select
 -- @optional old
 UPDATE users SET name = @name WHERE id = @id AND name = @old RETURNING id;
+
+-- name: Pairs :many
+SELECT u.id, sqlc.embed(other) FROM users u LEFT JOIN users other ON other.id > u.id;
 """
 
 
@@ -86,6 +89,17 @@ def test_every_column_and_the_rows_are_explained(sqlwright: Sqlwright) -> None:
     )
 
 
+def test_an_embedded_row_and_its_columns_may_be_asked_for(sqlwright: Sqlwright) -> None:
+    row = sqlwright("why", "Pairs", "other").out.splitlines()
+    assert row[1] == "  other may be None: exactly where its join found no match"
+    assert [line.partition(": ")[0] for line in row[2:]] == ["  other.id is never None", "  other.name is never None"]
+    assert [line.split()[0] for line in sqlwright("why", "Pairs", "other.name").out.splitlines()[1:]] == ["other", "other.name"]
+    shown = json.loads(sqlwright("why", "Pairs", "--format", "json").out)
+    assert shown["embedded"] == [{"name": "other", "nullable": True, "columns": ["id", "name"]}]
+    unknown = sqlwright("why", "Pairs", "another")
+    assert (unknown.code, "its columns: id, other, other.id, other.name." in unknown.err) == (1, True)
+
+
 def test_one_column_may_be_asked_for(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "users.sql:totals", "id")
     assert done.out.splitlines()[1:] == ["  id is never None: `users.id` is NOT NULL  (queries/users.sql:2:8)"]
@@ -110,7 +124,7 @@ def test_the_json_form_has_places_as_editors_count(sqlwright: Sqlwright) -> None
 
 def test_an_unknown_query_is_answered_with_those_that_there_are(sqlwright: Sqlwright) -> None:
     done = sqlwright("why", "orders.sql:GetUser")
-    names = "CountFindUsers, FindUsers, GetUser, Nameless, PageUsers, RenameUser, Totals"
+    names = "CountFindUsers, FindUsers, GetUser, Nameless, PageUsers, Pairs, RenameUser, Totals"
     assert (done.code, done.err) == (1, f"error: there is no query orders.sql:GetUser\n  help: there are: {names}.\n")
 
 

@@ -19,6 +19,8 @@ from sqlwright.sql.sources import split_queries
         ('SELECT sqlc.embed(t), count(*), sqlc.embed("U");', 'SELECT t.*, count(*), "U".*'),
         ("-- doc\nSELECT 1, -- one\n-- whole\n  -- indented\n2; -- behind\n", "SELECT 1, -- one\n  -- indented\n2"),
         ("SELECT '\n-- text\n';", "SELECT '\n-- text\n'"),
+        ("SELECT(@a)FROM t WHERE@b LIMIT@c;", "SELECT($1)FROM t WHERE $2 LIMIT $3"),
+        ("SELECT sqlc.arg(a)0, 'é'@b, é@c;", "SELECT $1 0, 'é'$2, é $3"),
     ],
 )
 def test_a_statement_is_read(text: str, sql: str) -> None:
@@ -63,6 +65,7 @@ def test_a_parameter_before_arithmetic_is_reported(text: str, named: str) -> Non
     [
         ("SELECT 1 WHERE id=@id AND u.age>=@age AND (name)<>@name", ["id = @id", "age >= @age", "<> @name"]),
         ("SELECT -@x, name||@y, 1+@z", ["- @x", "name || @y", "+ @z"]),
+        ("SELECT 1 WHERE tags<@@wanted OR tags @@@x", ["tags <@ @wanted", "@@ @x"]),
         ("SELECT 1 WHERE id = @id AND ts @@query AND f(a,@b) AND x = '=@x' AND (@y) > 1 /* * */@z AND a::@b", []),
     ],
 )

@@ -261,7 +261,7 @@ def test_a_reason_points_into_the_statement_itself(connection: psycopg.Connectio
         ),
         ("@order a\n@order b: count(*)", "SELECT 1 FROM users ORDER BY 1", Code.REFUSED_ORDER, "more than a list"),
         ("@order a\n@order b: id + @x", "SELECT id FROM users WHERE id > @x ORDER BY name", Code.REFUSED_ORDER, "no parameters"),
-        ("@order a\n@order b: id; DROP TABLE users", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "multiple commands"),
+        ("@order a\n@order b: id; DROP TABLE users", "SELECT id FROM users ORDER BY name", Code.REFUSED_ORDER, "`;` is no part of a list"),
         ("@order a", "DELETE FROM users WHERE id = @x", Code.REFUSED_ORDER, "no ORDER BY of its own"),
     ],
 )  # fmt: skip
@@ -350,3 +350,26 @@ def test_an_order_is_total_if_its_columns_leave_one_row(
 def test_an_order_is_total_only_if_it_is_so_without_the_conditions(connection: psycopg.Connection) -> None:
     sql = "SELECT id FROM orders WHERE user_id = @a ORDER BY state"
     assert (vary(connection, "@order own", sql).total, vary(connection, "@optional a\n@order own", sql).total) == ([True], [False])
+
+
+@pytest.mark.parametrize(
+    ("comment", "proposed"),
+    [
+        ("@order a: nme\n@order b: name DESC, id", "`ORDER BY name DESC, id`"),
+        ("@order a: nme", "`ORDER BY column`"),
+        ("@order a: id UPWARDS\n@order b: id", "`ORDER BY id`"),
+    ],
+)
+def test_the_default_order_that_is_proposed_is_one_that_postgresql_accepts(
+    connection: psycopg.Connection, comment: str, proposed: str
+) -> None:
+    assert proposed in refused(connection, comment, "SELECT id FROM users").help
+
+
+def test_orders_that_share_a_line_are_to_be_on_lines_of_their_own(connection: psycopg.Connection) -> None:
+    for sql in ("SELECT id FROM users", "SELECT id FROM users ORDER BY id"):
+        found = refused(connection, "@order label: name, id; newest: id DESC", sql)
+        assert (found.message, found.help) == (
+            "query Q, @order label: `;` is no part of a list for ORDER BY",
+            "write each order on a line of its own, without `;`: `-- @order name: column DESC, column`.",
+        )

@@ -283,7 +283,7 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 async def nats_broker(nats: LocalServer) -> AsyncIterator[NatsBroker]:
     """A broker on an empty stream."""
     async with open_broker(nats.url) as broker:
-        await broker.jetstream()
+        await broker.prepare()
         yield broker
         # By the current connection: a test may have deleted the stream, and so closed the previous one.
         await (await broker.jetstream()).delete_stream("SHOP")

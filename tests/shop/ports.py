@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Protocol, get_args
 
+from shop.application.commands.address_limit import AddressLimit
 from shop.application.commands.orders import OrderStores
 from shop.application.commands.pruning import PrunableMessages, PruningStores
 from shop.application.commands.recovery import RecoveryStores, RepublishableMessages
@@ -117,7 +118,7 @@ class Messaging:
     async def dead(self) -> list[tuple[str, uuid.UUID, str, int, str]]:
         """Return the dead letters: consumer, id, event type, number of attempts, last error."""
         async with self.open_reads() as reads:
-            letters = await reads.dead_letters.newest(100)
+            letters = (await reads.dead_letters.page(100)).letters
             return [(each.consumer, each.message_id, each.event_type, each.attempts, each.last_error) for each in letters]
 
 
@@ -145,4 +146,5 @@ def session_commands(
 ) -> SessionCommands:
     """Return the use cases of sessions, with a key of their own, and asking the store each time."""
     tokens = SignedAccessTokens(keys=None, signing_id="", issuer="shop", audience="shop", lifetime=timedelta(minutes=5))
-    return SessionCommands(users, transactions, store, tokens, timedelta(hours=1), remembered=0.0, rates=rates)
+    limit = AddressLimit(transactions, rates)
+    return SessionCommands(users, transactions, store, tokens, timedelta(hours=1), remembered=0.0, limit=limit)

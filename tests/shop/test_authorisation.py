@@ -161,7 +161,7 @@ class Service:
             Action.CANCEL_ORDER: lambda: self.orders.cancel(context, self.order),
             Action.SHOW_SALES: lambda: reads.daily_sales(date(2026, 1, 1)),
             Action.READ_AUDIT_LOG: lambda: reads.audit_entries(None, 1, None),
-            Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1),
+            Action.READ_DEAD_LETTERS: lambda: reads.dead_letters(1, None),
             Action.RETIRE_CONSUMER: lambda: retirement.retire(context, "invoices"),
         }
         return calls[action]()

@@ -307,13 +307,38 @@ async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(messaging: Me
                 return None
             return await subscription.next(wait)
 
-    assert await Consumer([Lost()], messaging.process(lose), backoff=QUICK).run(stop) == 1
+    # Ten seconds pass between two looks, after which an outage has ended.
+    consumer = Consumer([Lost()], messaging.process(lose), backoff=QUICK, clock=lambda: 10.0 * len(looked))
+    assert await consumer.run(stop) == 1
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the broker does not answer: down",
         "the broker answers again",
         "messages wait for the database: down",
         "the database answers again",
     ]
+
+
+async def test_a_broker_that_answers_in_part_is_one_outage(caplog: pytest.LogCaptureFixture) -> None:
+    stop = asyncio.Event()
+    looked: list[float] = []
+
+    class Partition:
+        """A subscription of which each second request fails."""
+
+        async def next(self, wait: float) -> Delivery | None:
+            looked.append(wait)
+            if len(looked) > 40:
+                stop.set()
+            if len(looked) % 2:
+                raise BrokerUnavailable("no such consumer")
+            return None
+
+    async def process(message: Message) -> Verdict:
+        return Verdict.HANDLED
+
+    await Consumer([Partition(), Partition()], process, backoff=QUICK).run(stop)
+    lines = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert lines == ["the broker does not answer: no such consumer"]
 
 
 async def test_a_failing_message_delays_later_ones_until_it_is_a_dead_letter(messaging: Messaging, broker: Broker) -> None:

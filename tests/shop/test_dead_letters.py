@@ -12,6 +12,7 @@ from shop.application.messaging.dead_letters import DeadLetters, ReplayFailed
 from shop.application.messaging.messages import Message, read_message
 from shop.application.messaging.sales import SalesLedger, record_sales
 from shop.application.reads.dead_letters import DeadLetterNotFound
+from shop.application.reads.models import DeadLetter
 from shop.application.transactions.runner import Transactions
 from shop.domain.events import Event, OrderPaid
 from shop.domain.result import Err, Ok
@@ -138,3 +139,31 @@ async def test_a_letter_is_shown_with_its_message(messaging: Messaging) -> None:
     assert Message.model_validate(kept.message) == paid
     assert waiting is not None
     assert (waiting.last_error, Message.model_validate(waiting.message).payload) == ("too large", paid.payload)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+async def test_pages_of_any_size_contain_every_letter_of_both_tables_once_newest_first(messaging: Messaging, size: int) -> None:
+    clerk = Clerk(messaging)
+    for _ in range(2):
+        await refused(messaging)
+        for _ in range(2):
+            await clerk.deliver(message(OrderPaid(ORDER, USER, TOTAL)))
+    async with messaging.open_reads() as reads:
+        whole = (await reads.dead_letters.page(100)).letters
+        found, after = list[DeadLetter](), None
+        while True:
+            page = await reads.dead_letters.page(size, after)
+            found += page.letters
+            after = page.following
+            if after is None:
+                break
+            assert len(page.letters) == size
+    assert (len(found), found) == (6, list(whole))
+    assert [each.dead_at for each in found] == sorted((each.dead_at for each in found), reverse=True)
+    assert {each.consumer for each in found} == {"sales", "relay"}
+
+
+async def test_a_page_of_letters_has_at_least_1(messaging: Messaging) -> None:
+    async with messaging.open_reads() as reads:
+        with pytest.raises(ValueError, match="a page has at least one dead letter, not 0"):
+            await reads.dead_letters.page(0)

@@ -223,7 +223,9 @@ is a new version, and the old ones stay on this page. [A test](../tests/shop/tes
 schemas of all published versions, and refuses everything else. The service itself reads all versions: an older one is converted to the
 next, step by step, before it is handled.
 
-The subject of a message is `shop.events.<partition>.<kind>.<type>`: `shop.events.*.order.OrderPaid` has all payments. The events of an
+The subject of a message is `shop.events.<partition>.<kind>.<type>`: `shop.events.*.order.OrderPaid` has all payments. With a setting
+`nats_stream` other than `SHOP` it begins with `shop-<stream>` instead of `shop`, as in `shop-STAGING.events.3.order.OrderPaid`: each
+deployment has a stream, and subjects, of its own. The events of an
 aggregate have the same partition, from 0 to 15. The header `Nats-Msg-Id` has the id, and `traceparent` the trace, if there is one. The
 body is JSON:
 """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -12,12 +14,13 @@ import pytest
 from shop.application.commands.login_attempts import LoginLimit, TooManyAttempts
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.users import UserCommands, WrongCredentials
-from shop.application.context import Actor, Context
+from shop.application.context import Actor, Context, Once
+from shop.application.transactions.answers import AlreadyAnswered
 from shop.application.transactions.failures import Unavailable
 from shop.application.transactions.runner import Transactions
-from shop.application.transactions.unit_of_work import BeginUnitOfWork
+from shop.application.transactions.unit_of_work import BeginUnitOfWork, UnitOfWork
 from shop.domain.result import Err, Ok
-from shop.domain.users import Profile, User
+from shop.domain.users import EmailTaken, Profile, User
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName
 from shop.infrastructure.postgres.pool import Pool
 from shop.infrastructure.postgres.transactions.unit_of_work import units_of_work
@@ -36,17 +39,23 @@ class CountingHasher:
 
     hasher: PasswordHasher
     asked: list[str] = field(default_factory=list[str])
+    work: Callable[[], Awaitable[None]] | None = None
 
     async def hash(self, password: str) -> PasswordHash:
-        self.asked.append("hash")
+        await self._asked("hash")
         return await self.hasher.hash(password)
 
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
-        self.asked.append("verify")
+        await self._asked("verify")
         return await self.hasher.verify(password, hashed)
 
     def is_outdated(self, hashed: PasswordHash) -> bool:
         return self.hasher.is_outdated(hashed)
+
+    async def _asked(self, what: str) -> None:
+        self.asked.append(what)
+        if self.work is not None:
+            await self.work()
 
 
 @pytest.fixture
@@ -159,3 +168,55 @@ async def test_no_login_succeeds_without_the_counts(pool: Pool, hasher: Counting
     await pool.close()
     assert await outcomes(logins, ADA, PASSWORD.text) == [Unavailable]
     assert hasher.asked == []
+
+
+# --- Hashing ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_password_is_hashed_only_where_the_hash_is_stored(logins: UserCommands, hasher: CountingHasher) -> None:
+    profile = Profile(PersonName("Ada", "Lovelace"), ADA)
+    once = replace(CONTEXT, once=Once("1", b"", lambda user: str(user.id).encode()))
+    user = await logins.register(once, profile, PASSWORD)
+    assert isinstance(user, Ok)
+    assert hasher.asked == ["hash"]
+    assert await logins.register(once, profile, PASSWORD) == Err(AlreadyAnswered(str(user.value.id).encode()))
+    assert await logins.register(CONTEXT, profile, PASSWORD) == Err(EmailTaken(ADA))
+    assert hasher.asked == ["hash"]
+    assert await logins.change_password(CONTEXT, user.value.id, "guessed", Password("battery staple")) == Err(WrongCredentials())
+    assert hasher.asked == ["hash", "verify"]
+
+
+async def test_an_address_that_is_registered_while_its_password_is_hashed_is_taken(logins: UserCommands, hasher: CountingHasher) -> None:
+    async def register_first() -> None:
+        hasher.work = None
+        await registered(logins)
+
+    hasher.work = register_first
+    assert await logins.register(CONTEXT, Profile(PersonName("Eve", "Late"), ADA), PASSWORD) == Err(EmailTaken(ADA))
+
+
+async def test_no_transaction_is_open_while_a_password_is_hashed_or_verified(
+    begin: BeginUnitOfWork[Repositories], hasher: CountingHasher
+) -> None:
+    opened = 0
+    during = list[int]()
+
+    @asynccontextmanager
+    async def counted() -> AsyncGenerator[UnitOfWork[Repositories]]:
+        nonlocal opened
+        async with begin() as uow:
+            opened += 1
+            try:
+                yield uow
+            finally:
+                opened -= 1
+
+    async def look() -> None:
+        during.append(opened)
+
+    hasher.work = look
+    users = UserCommands(Transactions(counted), hasher)
+    user = await registered(users)
+    assert await users.change_password(CONTEXT, user.id, PASSWORD.text, Password("battery staple")) == Ok(None)
+    assert await outcomes(users, ADA, "battery staple") == [User]
+    assert (hasher.asked, during) == (["hash", "verify", "hash", "verify"], [0] * 4)

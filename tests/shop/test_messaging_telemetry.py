@@ -122,7 +122,7 @@ async def test_a_message_that_the_broker_does_not_answer_within_the_lease_is_cou
     await write(pool, UserRegistered(USER))
     with nats_server(tmp_path) as nats:
         async with open_broker(nats.url) as broker:
-            await broker.jetstream()
+            await broker.prepare()
             with frozen(nats):
                 done = await Relay(PostgresPendingMessages(pool), metrics.publisher(broker), lease=0.3).run_once()
             assert done.is_broker_lost

@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from pydantic import TypeAdapter, ValidationError
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.seed_data import generate
@@ -26,6 +27,7 @@ from shop.domain.users import Profile
 from shop.domain.values import EmailAddress, Password, PasswordHash, PersonName, PhoneNumber
 from shop.infrastructure.postgres.pool import DatabaseNotReady, open_pool
 from shop.infrastructure.redis.cache_store import open_cache_store
+from shop.infrastructure.redis.connection import errors_as
 from shop.local_servers import redis_server
 
 from .log_watch import FORBIDDEN, LogWatch
@@ -125,7 +127,20 @@ async def test_an_error_of_redis_contains_no_value(tmp_path: Path) -> None:
         async with open_cache_store(server.url.replace("redis://", "redis://plain@")) as store:
             with pytest.raises(CacheUnavailable) as refused:
                 await store.fill("key", Lease("token"), str(ADA.name).encode(), 1)
-    assert (forbidden(refused.value), str(refused.value)) == ([], "NoPermissionError")
+    assert forbidden(refused.value) == []
+    assert str(refused.value).startswith("Redis refuses: this user has no permissions to run the 'evalsha' command")
+
+
+async def test_an_error_of_redis_that_quotes_arguments_is_shown_without_them() -> None:
+    for said, shown in (
+        ("unknown command 'FOO', with args beginning with: 's3cret' 'other' ", "unknown command 'FOO'"),
+        ("wrong kind of `s3cret-token-0`", "wrong kind of …"),
+        ('a value "s3cret of one user" and \'another one', "a value … and …"),
+        ("wrong number of arguments for 'acl|whoami' command", "wrong number of arguments for 'acl|whoami' command"),
+    ):
+        with pytest.raises(CacheUnavailable) as refused, errors_as(CacheUnavailable):
+            raise ResponseError(said)
+        assert str(refused.value) == f"Redis refuses: {shown}"
 
 
 @pytest.mark.parametrize(

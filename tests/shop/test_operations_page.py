@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import typer.main
@@ -20,12 +24,16 @@ from shop.infrastructure.memory.cache_store import MemoryCacheStore
 from shop.infrastructure.metrics import CacheMetrics, MessagingMetrics, PoolMetrics, UseCaseMetrics
 from shop.infrastructure.settings.model import Settings
 from shop.infrastructure.settings.sources import variable_of
+from shop.local_servers import nats_server
 from shop.web.metrics import Metrics, describe_backlog
+
+from .program import CHEAP, PASSWORD, REGISTER, Program
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-QUOTED = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", PAGE, flags=re.MULTILINE | re.DOTALL))
+FENCED = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+BLOCKS = [textwrap.dedent(block) for block in FENCED.findall(PAGE)]
+QUOTED = re.findall(r"`([^`\n]+)`", FENCED.sub("", PAGE))
 
 COMMANDS = typer.main.get_command(app)
 
@@ -62,11 +70,24 @@ def test_the_page_names_all_metrics_and_no_other(page: str) -> None:
     assert set(re.findall(r"`(shop_(?!db)[a-z_]+)", text)) - {"shop_service"} == metrics()
 
 
+# What it has itself.
+_OF_THE_SHELL = {"while", "do", "done", "read", "-r", "user", "<", "erased.txt"}
+
+
+def commands() -> Iterator[list[str]]:
+    """The words of each command of the code blocks, also of those that a shell joins or substitutes, without what it assigns."""
+    for line in (line.removeprefix("$ ").partition(" #")[0] for block in BLOCKS for line in block.splitlines() if line.startswith("$ ")):
+        for command in re.split(r"&&|\|\||[;|]|\$\(|\)", re.sub(r"'[^']*'", "''", line)):
+            words = [word for word in command.split() if not re.match(r"\w+=", word) and word not in _OF_THE_SHELL]
+            if words:
+                yield words
+
+
 def calls() -> Iterator[list[str]]:
-    """The words of each call of the program: in the code blocks up to a comment, and where the text quotes one."""
-    lines = [line.partition("#")[0] for block in BLOCKS for line in block.splitlines()]
-    for text in [*lines, *QUOTED]:
-        found = re.match(r"(?:\$ )?(?:DATABASE_URL=\S+ )?shop( .*)?$", text.strip())
+    """The words of each call of the program: in the code blocks, and where the text quotes one."""
+    yield from (words[1:] for words in commands() if words[0] == "shop")
+    for text in QUOTED:
+        found = re.match(r"shop( .*)?$", text.strip())
         if found is not None:
             yield (found[1] or "").split()
 
@@ -92,6 +113,81 @@ def test_every_command_of_the_page_exists() -> None:
     assert {"health", "trace", "audit", "relay", "republish", "rebuild", "replay", "erase", "grant", "maintain"} <= names
 
 
+def test_the_commands_of_the_page_need_no_other_programs_than_the_service_has() -> None:
+    assert {words[0] for words in commands()} == {"shop", "python3", "dbmate"}
+
+
+def stolen_session(thief: str, user: str) -> str:
+    """The commands of the page against a stolen session, for these users."""
+    block = PAGE.partition("\n### A session was stolen\n")[2].partition("```console\n")[2].partition("```")[0]
+    ids = {"0d7d9a35-5a0c-4f5e-8a0c-6a1f5d1c2b22": thief, "6f1c3f0e-7f44-4b2f-9a51-5a2f1d0d6c11": user}
+    text = "set -e\n" + re.sub(r"^\$ ", "", block, flags=re.MULTILINE)
+    for shown, real in ids.items():
+        assert shown in text
+        text = text.replace(shown, real)
+    return text
+
+
+@pytest.mark.parametrize("has_python", [True, False])
+def test_the_commands_against_a_stolen_session_restore_the_address_or_change_nothing(
+    service_url: str, tmp_path: Path, has_python: bool
+) -> None:
+    program = Program({"DATABASE_URL": service_url})
+    ada = program.json(*REGISTER, stdin=PASSWORD)["id"]
+    thief = program.json(*REGISTER[:-2], "thief@example.org", "--password-stdin", stdin=PASSWORD)["id"]
+    # No other program is found than the service has.
+    (tmp_path / "shop").write_text(f'#!/bin/sh\nexec {sys.executable} -m shop.cli "$@"\n', encoding="utf-8")
+    (tmp_path / "shop").chmod(0o755)
+    if has_python:
+        (tmp_path / "python3").symlink_to(sys.executable)
+    environment = CHEAP | program.environment | {"PATH": str(tmp_path)}
+    # As often as needed.
+    for _ in range(2):
+        program.json("users", "update", ada, "--email", "away@example.org")
+        program.json("users", "update", thief, "--email", "ada@example.org")
+        ran = subprocess.run(["/bin/sh", "-c", stolen_session(thief, ada)], env=environment, capture_output=True, text=True, check=False)
+        emails = {user["id"]: user["email"] for user in program.json("users", "list")["items"]}
+        if has_python:
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert emails[ada] == "ada@example.org"
+            assert re.fullmatch(r"taken-[0-9a-f]{32}@example\.invalid", emails[thief])
+        else:
+            assert ran.returncode != 0
+            assert emails == {ada: "away@example.org", thief: "ada@example.org"}
+
+
+def test_users_who_were_erased_after_a_backup_are_found_in_the_stream_and_erased_again(
+    service_url: str, new_database: Callable[[str], str], tmp_path: Path
+) -> None:
+    before = urlsplit(service_url)
+    with nats_server(tmp_path) as server:
+        program = Program({"DATABASE_URL": service_url, "NATS_URL": server.url})
+        users = [
+            program.json(*REGISTER[:-2], f"{name}@example.org", "--password-stdin", stdin=PASSWORD)["id"]
+            for name in ("kept", "erased", "deleted", "long-gone")
+        ]
+        program.json("users", "erase", users[3])
+        restored = before._replace(path=urlsplit(new_database(before.path.removeprefix("/"))).path).geturl()
+        program.json("users", "erase", users[1])
+        program.json("users", "delete", users[2])
+        program.json("relay", "--once")
+
+        program.environment["DATABASE_URL"] = restored
+        assert {user["id"] for user in program.json("users", "list")["items"]} == set(users[:3])
+        [script] = [block for block in BLOCKS if "UserDeleted" in block]
+        [steps] = [block for block in BLOCKS if "erased.txt" in block]
+        (tmp_path / "erased.py").write_text(script, encoding="utf-8")
+        (tmp_path / "shop").write_text(f'#!/bin/sh\nexec {sys.executable} -m shop.cli "$@"\n', encoding="utf-8")
+        (tmp_path / "shop").chmod(0o755)
+        (tmp_path / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+        (tmp_path / "python3").chmod(0o755)
+        environment = CHEAP | program.environment | {"PATH": str(tmp_path)}
+        command = ["/bin/sh", "-c", re.sub(r"^\$ ", "", steps, flags=re.MULTILINE)]
+        ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert ran.stderr.strip() == f"shop: there is no user {users[3]}"
+        assert [user["id"] for user in program.json("users", "list")["items"]] == users[:1]
+
+
 def test_every_target_of_make_exists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"make ([a-z-]+)", " ".join(QUOTED)):
@@ -100,7 +196,8 @@ def test_every_target_of_make_exists() -> None:
 
 def test_every_setting_exists_and_has_its_default() -> None:
     named = {text for text in QUOTED if re.fullmatch(r"[a-z]+(_[a-z]+)+", text) and not text.startswith(("shop_", "pg_"))}
-    assert named - {"max_connections", "not_now", "synchronous_standby_names", "temp_tablespaces"} <= set(Settings.model_fields)
+    of_servers = {"max_age", "max_connections", "max_file_store", "synchronous_standby_names", "temp_tablespaces"}
+    assert named - of_servers - {"not_now"} <= set(Settings.model_fields)
     assert set(re.findall(r"SHOP_[A-Z_]+", PAGE)) <= {variable_of(key) for key in Settings.model_fields}
     for _, setting, default, _ in rows("Limits"):
         assert str(Settings.model_fields[setting.strip("`")].default) == default

@@ -25,6 +25,7 @@ from shop.application.health import Check, check_health
 from shop.application.outages import Outage
 from shop.bootstrap.administration import grant_to
 from shop.bootstrap.settings import Settings
+from shop.domain.users import Role
 from shop.infrastructure.postgres.administration.owner import owner_transaction
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 from shop.local_servers import redis_server
@@ -60,6 +61,18 @@ async def _log_in(web: Web) -> httpx.Response:
 
 def _read_only(url: str) -> str:
     return f"{url}{'&' if urlsplit(url).query else '?'}options=-c%20default_transaction_read_only%3Don"
+
+
+async def test_reads_that_cannot_be_recorded_are_unavailable_also_those_that_would_be_refused(database_url: str, redis_url: str) -> None:
+    async with open_web(database_url, redis_url) as web:
+        ada, grace, clerk = await web.person(), await web.person(), await web.person(Role.CLERK)
+        order = await ada.order()
+    async with open_web(_read_only(database_url), redis_url) as web:
+        # One's own data need no entry.
+        assert (await web.client.get(f"/users/{ada.id}", headers=ada.headers)).status_code == 200
+        for path in (f"/users/{ada.id}", f"/users/{ada.id}/orders", "/users", "/audit", "/sales", f"/orders/{order['id']}"):
+            for person in (grace, clerk):
+                assert problem(await web.client.get(path, headers=person.headers)) == (503, "unavailable"), path
 
 
 async def test_a_database_without_writes_is_one_line_whatever_succeeds_meanwhile(

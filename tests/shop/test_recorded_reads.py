@@ -92,7 +92,10 @@ async def test_every_route_records_reads_of_others_and_refusals_and_no_own_ones(
         for operation in ("", "/payment", "/shipment", "/cancellation"):
             method = "POST" if operation else "GET"
             for order_id in (order, uuid.uuid4()):
+                before = entries(log)[-1][0]
                 assert problem(await mallory(method, f"/orders/{order_id}{operation}")) == (404, "order-not-found")
+                # To write the entry takes most of the time.
+                assert [entry[1:] for entry in entries(log, before)] == [(f"user:{mallory.id}", "refused")]
 
 
 def test_every_command_that_reads_data_of_users_is_recorded(service_url: str, redis_url: str, log: Connection[Any]) -> None:

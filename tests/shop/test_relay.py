@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -217,7 +218,10 @@ async def test_an_outage_is_logged_when_it_begins_and_when_it_ends(messaging: Me
                 raise BrokerUnavailable("down")
             return Place(message.event_type, self.tries)
 
-    assert await Relay(Lost(), Silent(), idle=0.001, backoff=Backoff(first=0.001, longest=0.001)).run(stop) == 1
+    # Ten seconds pass from one look at the clock to the next, after which an outage has ended.
+    now = itertools.count(step=10.0)
+    relay = Relay(Lost(), Silent(), idle=0.001, backoff=Backoff(first=0.001, longest=0.001), clock=lambda: next(now))
+    assert await relay.run(stop) == 1
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the outbox cannot be read: down",
         "the outbox can be read again",

@@ -190,9 +190,18 @@ def test_granting_again_restores_exactly_the_rights(database_url: str, owner: Co
 
 async def test_the_owner_is_not_deprived_of_its_tables(database_url: str) -> None:
     user = urlsplit(database_url).username
-    with pytest.raises(NotTheOwner, match="owns the tables"):
+    with pytest.raises(NotTheOwner, match="it may do everything"):
         async with owner_transaction(database_url, 60) as conn:
             await grant_rights(conn, str(user))
+
+
+@pytest.mark.parametrize("name", ["pg_monitor", "pg_read_all_data", "pg_new", "public", "none"])
+def test_no_role_of_postgresql_itself_is_given_the_rights(database_url: str, owner: Connection[Any], name: str) -> None:
+    rights = "SELECT relname, relacl::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname"
+    before = owner.execute(rights).fetchall()
+    code, output = shop(database_url, "database", "grant", name)
+    assert (code, f"{name} is a name of PostgreSQL's own" in output) == (2, True)
+    assert owner.execute(rights).fetchall() == before
 
 
 def test_only_the_owner_may_grant(database_url: str, owner: Connection[Any], role: str) -> None:

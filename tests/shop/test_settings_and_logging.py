@@ -113,14 +113,40 @@ def test_a_file_that_is_not_utf_8_is_refused(folder: Path) -> None:
     for name in (".env", "shop.yaml"):
         (folder / name).write_bytes(b"log_level: \xff\n")
         assert problems(database_url=URL) == [f"{name}: cannot be read: byte 12 is not UTF-8"]
+        (folder / name).unlink()
 
 
 def test_an_invalid_line_of_the_variables_file_is_refused_with_its_number(folder: Path) -> None:
     # python-dotenv skips the lines that the open quote includes.
     (folder / ".env").write_text("OTHERS=1\n\nSHOP_LOG_LEVEL='info\nSHOP_CACHE_TTL=12\n", encoding="utf-8")
     assert problems(database_url=URL) == [".env:3: is not of the form NAME=value"]
+    (folder / ".env").write_text("DATABASE_URL='postgresql://h/d\n", encoding="utf-8")
+    assert problems() == [".env:1: is not of the form NAME=value"]
     (folder / ".env").write_text("OTHERS\nSHOP_CACHE_TTL\n", encoding="utf-8")
     assert problems(database_url=URL) == ["SHOP_CACHE_TTL in .env: Input should be a valid number, unable to parse string as a number"]
+
+
+def test_what_cannot_be_read_of_a_file_hides_no_other_problem(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / ".env").write_text("= 1\nSHOP_FOO=1\nSHOP_POOL_MAX_SIZE=many\nx y z\n", encoding="utf-8")
+    of_lines = [".env:1: is not of the form NAME=value", ".env:4: is not of the form NAME=value"]
+    of_values = [
+        "SHOP_FOO in .env: there is no such setting",
+        "SHOP_POOL_MAX_SIZE in .env: Input should be a valid integer, unable to parse string as an integer",
+    ]
+    assert sorted(problems(database_url=URL)) == sorted(of_lines + of_values)
+    (folder / "shop.yaml").write_text("a: [", encoding="utf-8")
+    assert sorted(problems()) == sorted(["shop.yaml:1:5: is not YAML", *of_lines, *of_values])
+    (folder / ".env").write_bytes(b"\xff")
+    monkeypatch.setenv("SHOP_LOG_LEVEL", "loud")
+    assert sorted(problems()) == [
+        ".env: cannot be read: byte 1 is not UTF-8",
+        "SHOP_LOG_LEVEL in the environment: Input should be 'debug', 'info', 'warning' or 'error'",
+        "shop.yaml:1:5: is not YAML",
+    ]
+    # python-dotenv logs what it skips.
+    assert caplog.messages == []
 
 
 def test_names_are_case_insensitive(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -462,7 +488,7 @@ def test_a_file_of_settings_has_an_end_and_a_limit(folder: Path, monkeypatch: py
     ]
     for name in (".env", "shop.yaml"):
         (folder / name).write_bytes(b"#" * 65_537)
-        assert problems(database_url=URL) == [f"{name}: cannot be read: it is larger than 64 KiB"]
+        assert problems(database_url=URL)[0] == f"{name}: cannot be read: it is larger than 64 KiB"
         (folder / name).unlink()
 
 

@@ -174,8 +174,8 @@ async def test_a_use_case_finds_out_within_its_deadline(primary: Server, pool: P
     users = UserCommands(Transactions(counted, retries=Retries(deadline=2.0)), cheap_hasher)
     async with ended(primary, most=1):
         assert await users.register(context("1"), ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
-    # One to register, one to find out, and that of the audit trail.
-    assert begun == 3
+    # One to look whether the address is free, one to register, one to find out, and that of the audit trail.
+    assert begun == 4
     # That it was carried out here is known by now, so it is not said that nothing was written.
     assert await users.register(context("1"), ADA, PASSWORD) == Err(OutcomeUnknown("user.register"))
 

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from .web import LINE, PASSWORD, bearer, served
 
 pytestmark = pytest.mark.programs
 
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 CHEAP = {"SHOP_PASSWORD_MEMORY_KIB": "8", "SHOP_PASSWORD_PASSES": "1", "SHOP_PASSWORD_LANES": "1"}
 
 
@@ -67,7 +68,8 @@ def started(environment: dict[str, str], *arguments: str) -> Generator[subproces
         process.communicate(timeout=60)
 
 
-def test_one_command_shows_an_order_from_the_request_to_the_projection(database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [{}, {"traceparent": f"00-{TRACE}-b7ad6b7169203331-00"}], ids=["no parent", "an unsampled parent"])
+def test_one_command_shows_an_order_from_the_request_to_the_projection(database_url: str, tmp_path: Path, sent: dict[str, str]) -> None:
     file = tmp_path / "spans.jsonl"
     with ExitStack() as stack:
         nats = stack.enter_context(nats_server(tmp_path))
@@ -81,8 +83,11 @@ def test_one_command_shows_an_order_from_the_request_to_the_projection(database_
         user = client.post("/users", json=body).json()
         client.headers.update(bearer(client.post("/sessions", json={"email": "ada@example.org", "password": PASSWORD}).json()))
         order: str = client.post("/orders", json={"user_id": user["id"], "lines": [LINE]}).json()["id"]
-        paid = client.post(f"/orders/{order}/payment")
+        paid = client.post(f"/orders/{order}/payment", headers=sent)
         trace_id = paid.headers["x-request-id"]
+        assert paid.headers["traceparent"].split("-")[1] == trace_id
+        # The client chooses the id of the trace, and not whether there is one.
+        assert (trace_id == TRACE) is bool(sent)
         wait_until(lambda: "process sales" in {each.name for each in read_spans(file, [trace_id])}, "the payment never reached the sales")
     shown = shop({"DATABASE_URL": database_url, "SHOP_TRACE_FILE": str(file)}, "--json", "trace", order)
     assert shown.exit_code == 0, shown.output
@@ -147,11 +152,33 @@ def test_what_cannot_be_shown_is_a_problem_with_its_reason(database_url: str, tm
     assert shop(environment, "trace", "x").exit_code == 2
     folder = shop(environment | {"SHOP_TRACE_FILE": str(tmp_path)}, "trace", "a" * 32)
     assert (folder.exit_code, folder.stderr) == (78, f"shop: trace_file: {tmp_path}: Is a directory\n")
-    refused = shop(environment | {"SHOP_TRACING": "file", "SHOP_TRACE_FILE": str(tmp_path / "no" / "file")}, "trace", "a" * 32)
-    assert (refused.exit_code, refused.stderr) == (
-        78,
-        f"shop: trace_file: {tmp_path / 'no' / 'file'} cannot be written: No such file or directory\n",
-    )
+
+
+@pytest.mark.parametrize("path", ["no/file", ".", "file/below"])
+def test_a_command_is_carried_out_and_says_so_where_its_spans_cannot_be_written(service_url: str, tmp_path: Path, path: str) -> None:
+    (tmp_path / "file").touch()
+    environment = CHEAP | {"DATABASE_URL": service_url, "SHOP_TRACING": "file", "SHOP_TRACE_FILE": str(tmp_path / path)}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "shop.cli", *arguments]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    counted = run("users", "count")
+    assert (counted.returncode, counted.stdout.split()) == (0, ["users", "0"])
+    assert counted.stderr.count("spans are lost: the file cannot be written: ") == 1
+    # It writes no span, and so not that one cannot be written.
+    assert "spans are lost" not in run("trace", "a" * 32).stderr
+
+
+@pytest.mark.parametrize("write", [str.lower, str.upper], ids=["lower", "upper"])
+def test_an_order_and_a_trace_are_found_in_any_case(database_url: str, tmp_path: Path, write: Callable[[str], str]) -> None:
+    environment = {"DATABASE_URL": database_url, "SHOP_TRACE_FILE": str(tmp_path / "spans.jsonl")}
+    order = shop(environment, "trace", write("abcdef00-0000-0000-0000-00000000000a"))
+    assert order.stderr == "shop: there is no order abcdef00-0000-0000-0000-00000000000a\n"
+    writer = Writer(tmp_path / "spans.jsonl", 10_000)
+    trace = writer.write("kept")
+    writer.provider.shutdown()
+    assert "kept" in shop(environment, "trace", write(trace)).stdout
 
 
 class Writer:
@@ -203,6 +230,7 @@ def test_a_file_that_cannot_be_written_loses_spans_and_fails_nothing(tmp_path: P
     folder.mkdir()
     path = folder / "spans.jsonl"
     writer = Writer(path, 1000)
+    writer.write("first")
     path.unlink()
     folder.rmdir()
     writer.write("lost")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shop.domain.result import Err, Ok
-from shop.domain.values import EmailAddress, InvalidValue, PasswordHash, PersonName, PhoneNumber
+from shop.domain.values import EmailAddress, InvalidValue, NameChange, PasswordHash, PersonName, PhoneNumber
 
 ATOMS = st.text("abcdefXYZ0189!#$%&'*+/=?^_`{|}~-", min_size=1, max_size=12)
 LABELS = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,8}[a-zA-Z0-9])?", fullmatch=True)
@@ -90,6 +90,20 @@ def test_each_part_of_a_name_has_1_to_100_characters() -> None:
     assert PersonName.parse("A" * 101, "B") == Err(InvalidValue("first name", "is longer than 100 characters"))
     assert PersonName.parse("A", "B" * 101) == Err(InvalidValue("last name", "is longer than 100 characters"))
     assert PersonName.parse("A", " ") == Err(InvalidValue("last name", "is empty"))
+
+
+@given(NAME_PARTS, NAME_PARTS, st.none() | NAME_PARTS, st.none() | NAME_PARTS)
+def test_a_change_of_a_name_replaces_the_parts_that_it_has(first: str, last: str, new_first: str | None, new_last: str | None) -> None:
+    changed = NameChange.parse(new_first, new_last)
+    assert isinstance(changed, Ok)
+    assert changed.value.applied_to(PersonName(first, last)) == PersonName(new_first or first, new_last or last)
+
+
+def test_a_part_of_a_changed_name_is_valid() -> None:
+    assert NameChange.parse(None, " ") == Err(InvalidValue("last name", "is empty"))
+    assert NameChange.parse("A" * 101, None) == Err(InvalidValue("first name", "is longer than 100 characters"))
+    with pytest.raises(ValueError, match="last name begins or ends with white space"):
+        NameChange(last="B ")
 
 
 def test_the_constructor_of_a_name_does_not_strip() -> None:

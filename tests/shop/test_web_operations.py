@@ -43,6 +43,24 @@ async def test_a_user_from_registration_to_deletion(web: Web) -> None:
     assert problem(await ada("GET", f"/users/{ada.id}")) == (401, "unauthenticated")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"email": "x"}, {"first_name": ""}, {"last_name": "A" * 101}, {"phone": "abc"}, {"first_name": "Ada", "email": "x"}],
+    ids=str,
+)
+async def test_an_invalid_value_is_refused_before_the_use_case_begins(web: Web, database_url: str, change: dict[str, str]) -> None:
+    ada = await web.person()
+    refused = await ada("PATCH", f"/users/{ada.id}", headers={"If-Match": "*", "Idempotency-Key": "1"}, json=change)
+    assert problem(refused) == (422, "invalid-value")
+    # A defect calls an operator.
+    metrics = (await web.client.get("/metrics")).text.splitlines()
+    counted = [line for line in metrics if line.startswith("shop_use_cases_total") and "user.update_profile" in line]
+    assert counted
+    assert all(line.endswith(" 0.0") for line in counted)
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("SELECT * FROM audit_log WHERE action = 'user.update_profile'").fetchall() == []
+
+
 async def test_registrations_that_are_refused(web: Web) -> None:
     body = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
     assert (await web.client.post("/users", json=body)).status_code == 201

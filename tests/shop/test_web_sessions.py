@@ -21,8 +21,8 @@ from shop.application.rates import network_of
 from shop.bootstrap.service import open_shop
 from shop.bootstrap.settings import Settings
 from shop.domain.result import Ok
-from shop.domain.users import Role
-from shop.domain.values import Password, UserId
+from shop.domain.users import Profile, Role
+from shop.domain.values import EmailAddress, Password, PersonName, UserId
 from shop.local_servers import redis_server
 from shop.web.server import Listening, open_server
 
@@ -30,6 +30,7 @@ from .web import KEYS, PASSWORD, Person, Web, bearer, open_web, problem, write_k
 
 EMAIL = "user1@example.org"
 NEW_PASSWORD = "battery staple"
+HASHING = ("user.register", "user.authenticate", "user.change_password")
 
 CLIENT = f"http 127.0.0.1 python-httpx/{httpx.__version__}"
 
@@ -302,6 +303,33 @@ async def test_attempts_of_an_address_are_limited_whatever_the_account(database_
             # Other requests of the address are not attempts.
             assert (await web.client.get("/.well-known/jwks.json")).status_code == 200
     assert len([each for each in audited(database_url, "user.authenticate") if each[4].get("limit") == "origin"]) == 7
+
+
+async def test_all_requests_that_have_a_password_hashed_count_together_and_commands_do_not(database_url: str) -> None:
+    registration = {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org", "password": PASSWORD}
+    change = {"old": PASSWORD, "new": NEW_PASSWORD}
+    async with open_web(database_url, http_login_limit=3) as web:
+        # One registration and one login.
+        ada = await web.person()
+        # Of an address that is taken: it counts, too.
+        assert problem(await web.client.post("/users", json={**registration, "email": EMAIL})) == (409, "email-taken")
+        for refused in (
+            await web.client.post("/users", json=registration, headers={"Idempotency-Key": "1"}),
+            await web.client.post("/sessions", json={"email": EMAIL, "password": PASSWORD}),
+            await ada("PUT", f"/users/{ada.id}/password", json=change),
+        ):
+            assert problem(refused) == (429, "too-many-attempts")
+            assert int(refused.headers["retry-after"]) > 0
+        system = Context(Actor.system("test"), "cli host")
+        for number in range(4):
+            profile = Profile(PersonName("A", "B"), EmailAddress(f"{number}@example.org"))
+            assert isinstance(await web.shop.users.register(system, profile, Password(PASSWORD)), Ok)
+    blocked = [(each[1], each[2]) for each in audited(database_url, *HASHING) if each[4].get("limit") == "origin"]
+    assert blocked == [
+        ("user.register", login("ada@example.org")),
+        ("user.authenticate", login(EMAIL)),
+        ("user.change_password", f"user:{ada.id}"),
+    ]
 
 
 @pytest.mark.parametrize(

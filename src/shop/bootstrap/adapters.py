@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 class Broker(Publisher, MeasurableStream, StatusSender, StatusListener, Protocol):
     """A broker that publishes and delivers."""
 
+    async def prepare(self) -> None:
+        """Create the stream, or change it, if necessary. Raises `BrokerUnavailable` or `BrokerMisconfigured`."""
+        ...
+
     def subscribe(self, consumer: str, interest: Interest, *, is_ordered: bool = True) -> Subscription:
         """Return the subscription of a consumer to its interest. If it is not ordered, no message waits for the settlement of another."""
         ...

@@ -12,7 +12,7 @@ from shop.application.health import Check, Unhealthy
 from shop.application.messaging.broker import BrokerUnavailable
 from shop.application.reads.cache import CacheUnavailable
 from shop.bootstrap.adapters import open_broker_of, open_cache_store_of, retention
-from shop.infrastructure.nats.monitoring import sync_policy
+from shop.infrastructure.nats.monitoring import require_storage, sync_policy
 from shop.infrastructure.postgres.administration.rights import missing_rights
 from shop.infrastructure.postgres.health import PostgresHealth
 from shop.infrastructure.settings.model import Settings
@@ -44,7 +44,7 @@ async def health_checks(settings: Settings) -> AsyncGenerator[list[Check]]:
             checks.append(Check("redis", lambda: _probe(store), is_required=False))
         if settings.nats_url is not None:
             broker = await stack.enter_async_context(open_broker_of(settings, settings.nats_url))
-            checks.append(Check("nats", lambda: _connect(broker), is_required=False))
+            checks.append(Check("nats", lambda: _inspect(broker, settings.nats_monitoring_url), is_required=False))
             checks.append(Check("stream", lambda: postgres.stream(broker.extent, retention(settings)), is_required=False))
             checks.append(Check("nats durability", lambda: _sync_policy(settings.nats_monitoring_url), is_required=False))
         yield checks
@@ -64,9 +64,13 @@ async def _probe(store: RedisCacheStore) -> str:
     return "connected, accepts writes"
 
 
-async def _connect(broker: NatsBroker) -> str:
+async def _inspect(broker: NatsBroker, monitoring_url: SecretStr | None) -> str:
     try:
-        await broker.jetstream()
+        differences = await broker.differences()
     except BrokerUnavailable as error:
         raise Unhealthy(str(error)) from error
+    if monitoring_url is not None:
+        await require_storage(monitoring_url.get_secret_value())
+    if differences:
+        raise Unhealthy(f"connected, and the stream differs from the settings: {'; '.join(differences)}")
     return "connected, the stream exists"

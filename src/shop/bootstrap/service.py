@@ -11,6 +11,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from shop.application.commands.address_limit import AddressLimit, LimitedUsers
 from shop.application.commands.orders import OrderCommands
 from shop.application.commands.passwords import PasswordHasher
 from shop.application.commands.pruning import MessagePruning
@@ -84,10 +85,11 @@ class Shop:
 
     Without a broker `relay`, `broker`, `retirement` and `consumers` are None; without Redis there are no consumers `cache` and `sessions`,
     and each process has sessions of its own; without a mail server there is no consumer `notifications`. `usage` are the metrics of use
-    cases, pools and cache.
+    cases, pools and cache. `limited_users` are for clients of the network, and `users` for callers whose address is not limited.
     """
 
     users: UserCommands
+    limited_users: LimitedUsers
     sessions: SessionCommands
     orders: OrderCommands
     reads: QueryService
@@ -173,9 +175,11 @@ async def open_shop(
         optional = (None if store is None else invalidation, None if url is None else revocation, mail)
         registry = registry_of(inboxes, *optional)
         users = UserCommands(transactions, adapters.passwords or hasher(settings))
+        limit = AddressLimit(transactions, await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)))
         trail = AuditTrail(begin)
         yield Shop(
             users=users,
+            limited_users=LimitedUsers(users, limit),
             sessions=SessionCommands(
                 users,
                 transactions,
@@ -183,7 +187,7 @@ async def open_shop(
                 access_tokens(settings),
                 timedelta(hours=settings.session_hours),
                 remembered=settings.session_check_interval,
-                rates=await stack.enter_async_context(open_rate_limit("logins", settings.http_login_limit, url)),
+                limit=limit,
             ),
             orders=OrderCommands(transactions),
             reads=reads,

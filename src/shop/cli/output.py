@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from io import StringIO
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,6 +23,7 @@ from shop.cli import streams
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.table import Table
     from rich.tree import Tree
 
 
@@ -53,10 +55,17 @@ class Problem:
     detail: str
     exit_code: ExitCode
 
-    def document(self, trace_id: str | None) -> dict[str, object]:
-        """Return the problem as a JSON object."""
+    def document(self, trace_id: str | None, done: Mapping[str, Any]) -> dict[str, object]:
+        """Return the problem as a JSON object, with what was done before as members of its own."""
         instance = {} if trace_id is None else {"instance": f"urn:shop:trace:{trace_id}"}
-        return {"type": f"urn:shop:problem:{self.kind}", "title": self.title, "status": self.status, "detail": self.detail, **instance}
+        return {
+            "type": f"urn:shop:problem:{self.kind}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **instance,
+            **done,
+        }
 
 
 class Output:
@@ -70,14 +79,7 @@ class Output:
         if self.is_json:
             self._json(values)
             return
-        from rich.table import Table
-
-        table = Table(box=None, show_header=False, pad_edge=False)
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for key, value in values.items():
-            table.add_row(key.replace("_", " "), _text(value))
-        self._print(table)
+        self._result(_printed(_record(values)))
 
     def listing(self, rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str], cursor: str | None = None) -> None:
         """Write a list of records, and the cursor of the next page."""
@@ -102,7 +104,7 @@ class Output:
             table.add_column(column.replace("_", " "), overflow="fold", no_wrap=number == 0)
         for row in rows:
             table.add_row(*(_text(row[column]) for column in columns))
-        self._print(table if rows else "no entries")
+        self._result(_printed(table if rows else "no entries"))
         for note, cursor in notes.items():
             if cursor is not None:
                 self.note(f"{note} {cursor}")
@@ -112,32 +114,23 @@ class Output:
         if self.is_json:
             self._json({"items": list(rows)})
         else:
-            self._print(tree)
+            self._result(_printed(tree))
 
     def note(self, text: str) -> None:
         """Write a note that is not part of the result, unless the output is JSON."""
         if not self.is_json:
             _note(text)
 
-    def problem(self, problem: Problem, trace_id: str | None = None) -> None:
-        """Write a problem."""
+    def problem(self, problem: Problem, trace_id: str | None = None, done: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Write a problem, and what the command has done until then, which goes where its result would have gone."""
         if self.is_json:
-            failure = _write(f"{json.dumps(problem.document(trace_id), ensure_ascii=False)}\n")
+            failure = _write(f"{json.dumps(problem.document(trace_id, done), default=str, ensure_ascii=False)}\n")
             if failure is None:
                 return
+        # Where stdout cannot be written, stderr may have it.
+        if done and (self.is_json or _write(_printed(_record(done))) is not None):
+            _note(_printed(_record(done)).rstrip("\n"))
         _note(f"shop: {problem.detail}")
-
-    def _print(self, what: RenderableType) -> None:
-        from rich.console import Console
-
-        is_terminal = sys.stdout.isatty()
-        # Rich has a treatment of its own for what it cannot write. A pipe has no width.
-        console = Console(
-            file=StringIO(), force_terminal=is_terminal, highlight=False, markup=False, width=None if is_terminal else _PIPE_WIDTH
-        )
-        with console.capture() as capture:
-            console.print(what)
-        self._result(capture.get())
 
     def _json(self, document: Any) -> None:
         self._result(json.dumps(document, default=str, ensure_ascii=False) + "\n")
@@ -175,6 +168,30 @@ def _note(text: str) -> None:
 
     with suppress(OSError):
         Console(stderr=True, highlight=False, soft_wrap=True).print(text, markup=False)
+
+
+def _record(values: Mapping[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key, value in values.items():
+        table.add_row(key.replace("_", " "), _text(value))
+    return table
+
+
+def _printed(what: RenderableType) -> str:
+    from rich.console import Console
+
+    is_terminal = sys.stdout.isatty()
+    # Rich has a treatment of its own for what it cannot write. A pipe has no width.
+    console = Console(
+        file=StringIO(), force_terminal=is_terminal, highlight=False, markup=False, width=None if is_terminal else _PIPE_WIDTH
+    )
+    with console.capture() as capture:
+        console.print(what)
+    return capture.get()
 
 
 def _text(value: Any) -> str:

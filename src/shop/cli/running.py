@@ -8,8 +8,8 @@ import os
 import signal
 import socket
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager, nullcontext
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,8 @@ class Session:
     overrides: dict[str, str]
     acting_user: UserId | None
     command: str = "shop"
+    # What a command of several transactions has done so far: a problem that ends it reports that, too.
+    done: Callable[[], Mapping[str, Any]] = dict
     context: Context = field(init=False)
     _loaded: LoadedSettings | None = field(init=False, default=None)
 
@@ -69,11 +71,11 @@ class Session:
 
         try:
             loaded = load_settings(file=self.file, overrides=self.overrides)
-            settings = loaded.settings
-            configure_tracing(settings.tracing, Path(settings.trace_file), settings.trace_file_limit)
         except SettingsError as error:
             raise self.failed(Problem("settings", "Settings", 500, str(error), ExitCode.SETTINGS)) from error
-        configure_logging(loaded.settings.log_format, loaded.settings.log_level)
+        settings = loaded.settings
+        configure_logging(settings.log_format, settings.log_level)
+        configure_tracing(settings.tracing, Path(settings.trace_file), settings.trace_file_limit)
         for warning in loaded.warnings:
             _log.warning("%s", warning)
         self._loaded = loaded
@@ -178,8 +180,8 @@ class Session:
                 raise self.failed(problem_of(error))
 
     def failed(self, problem: Problem) -> typer.Exit:
-        """Write a problem, and return the exception that exits with its status."""
-        self.output.problem(problem, self.context.trace_id)
+        """Write a problem with what was done before, and return the exception that exits with its status."""
+        self.output.problem(problem, self.context.trace_id, self.done())
         return typer.Exit(problem.exit_code)
 
 
@@ -236,8 +238,29 @@ async def until_stopped(
                 raise here.failed(Problem("settings", "Settings", 500, detail, ExitCode.SETTINGS)) from error
         if shop.broker is not None:
             await stack.enter_async_context(announcing(name, shop.broker))
+            await stack.enter_async_context(preparing(here, shop.broker))
         here.output.note("running; stop with Ctrl-C")
         return await work(stop)
+
+
+@asynccontextmanager
+async def preparing(here: Session, broker: Broker) -> AsyncGenerator[None]:
+    """Prepare the broker for a program that publishes or receives, which waits for one that does not answer.
+
+    Exits with the problem if no waiting makes the broker usable, now or later in the block.
+    """
+    from shop.application.messaging.broker import BrokerMisconfigured, BrokerUnavailable
+
+    try:
+        try:
+            await broker.prepare()
+        except BrokerMisconfigured:
+            raise
+        except BrokerUnavailable as error:
+            _log.debug("the broker is not prepared yet: %s", error)
+        yield
+    except BrokerMisconfigured as error:
+        raise here.failed(Problem("broker-misconfigured", "Broker misconfigured", 500, str(error), ExitCode.SETTINGS)) from error
 
 
 def no_broker(here: Session) -> typer.Exit:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Protocol
+from enum import Enum, StrEnum
+from typing import Literal, Protocol
 
 from shop.domain.aggregate import Aggregate
 from shop.domain.concurrency import ChangedMeanwhile, Versions
 from shop.domain.events import UserDeleted, UserPasswordChanged, UserProfileUpdated, UserRegistered, UserRoleChanged
 from shop.domain.result import Err, Ok, Result
-from shop.domain.values import EmailAddress, PasswordHash, PersonName, PhoneNumber, UserId
+from shop.domain.values import EmailAddress, InvalidValue, NameChange, PasswordHash, PersonName, PhoneNumber, UserId
 
 
 class Role(StrEnum):
@@ -30,6 +30,40 @@ class Profile:
     name: PersonName
     email: EmailAddress
     phone: PhoneNumber | None = None
+
+
+class Kept(Enum):
+    """What stays as it is, where None is a value."""
+
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """A change of parts of a profile. All values are valid before the profile is read; an address that is None stays as it is."""
+
+    name: NameChange
+    email: EmailAddress | None
+    phone: PhoneNumber | Literal[Kept.KEPT] | None
+
+    @classmethod
+    def parse(
+        cls, first: str | None, last: str | None, email: str | None, phone: str | Literal[Kept.KEPT] | None
+    ) -> Result[ProfileChange, InvalidValue]:
+        """Parse a change from user input: None stays as it is, but removes a phone number. The error is about the first invalid value."""
+        name = NameChange.parse(first, last)
+        if isinstance(name, Err):
+            return name
+        address = Ok(None) if email is None else EmailAddress.parse(email)
+        if isinstance(address, Err):
+            return address
+        number = PhoneNumber.parse(phone) if isinstance(phone, str) else Ok(phone)
+        return number if isinstance(number, Err) else Ok(cls(name.value, address.value, number.value))
+
+    def applied_to(self, profile: Profile) -> Profile:
+        """Return the changed profile."""
+        phone = profile.phone if self.phone is Kept.KEPT else self.phone
+        return Profile(self.name.applied_to(profile.name), self.email or profile.email, phone)
 
 
 @dataclass(frozen=True, slots=True)

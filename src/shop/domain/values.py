@@ -122,6 +122,33 @@ class PersonName:
         return f"{self.first} {self.last}"
 
 
+@dataclass(frozen=True, slots=True)
+class NameChange:
+    """A change of a person's name, of which each part is valid. A part that is None stays as it is."""
+
+    first: str | None = None
+    last: str | None = None
+
+    def __post_init__(self) -> None:
+        _raise_if(_check_parts(self.first, self.last))
+
+    @classmethod
+    def parse(cls, first: str | None, last: str | None) -> Result[NameChange, InvalidValue]:
+        """Parse a change from user input; the error is about the first invalid part."""
+        first, last = (None if part is None else part.strip() for part in (first, last))
+        invalid = _check_parts(first, last)
+        return Ok(cls(first, last)) if invalid is None else Err(invalid)
+
+    def applied_to(self, name: PersonName) -> PersonName:
+        """Return the changed name."""
+        return PersonName(name.first if self.first is None else self.first, name.last if self.last is None else self.last)
+
+
+def _check_parts(first: str | None, last: str | None) -> InvalidValue | None:
+    checked = (_check_name(what, part) for what, part in (("first name", first), ("last name", last)) if part is not None)
+    return next((invalid for invalid in checked if invalid is not None), None)
+
+
 # --- Phone numbers ----------------------------------------------------------------------------------------------------
 
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]*")

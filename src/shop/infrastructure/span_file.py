@@ -30,18 +30,17 @@ class SpanFile(SpanExporter):
     """
 
     def __init__(self, path: Path, limit: int) -> None:
-        """Open the file. Raises `OSError`."""
+        """Open nothing yet: the first spans open the file, and who writes none needs none."""
         self._path = path
         self._limit = limit
         self._outage = Outage(_log, "spans are lost: the file cannot be written", "the file of spans is written again")
-        self._file = self._open()
+        self._file: int | None = None
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Append spans. A failure is logged, and never fails what is traced."""
         lines = "".join(f"{span.to_json(indent=None)}\n" for span in spans if not _is_idle(span))
         try:
-            self._find()
-            os.write(self._file, lines.encode())
+            os.write(self._found(), lines.encode())
         except OSError as error:
             self._outage.begin(error.strerror)
             return SpanExportResult.FAILURE
@@ -50,27 +49,30 @@ class SpanFile(SpanExporter):
 
     def shutdown(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        if self._file is not None:
+            os.close(self._file)
 
     def _open(self) -> int:
         # Its statements and ids are for operators alone.
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def _find(self) -> None:
-        """Open the current file, if this is an older one by now, or is full."""
-        if self._is_current():
-            if os.fstat(self._file).st_size < self._limit:
-                return
+    def _found(self) -> int:
+        """Return the current file, which is opened if none is open yet, or that one is an older file by now, or is full."""
+        before = self._file
+        if before is not None and self._is_current(before):
+            if os.fstat(before).st_size < self._limit:
+                return before
             # Released when the file is closed. Who waited for it finds that this is the older file.
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            if self._is_current():
+            fcntl.flock(before, fcntl.LOCK_EX)
+            if self._is_current(before):
                 self._path.replace(older(self._path))
-        opened = self._open()
-        os.close(self._file)
-        self._file = opened
+        self._file = opened = self._open()
+        if before is not None:
+            os.close(before)
+        return opened
 
-    def _is_current(self) -> bool:
+    def _is_current(self, file: int) -> bool:
         try:
-            return os.path.samestat(self._path.stat(), os.fstat(self._file))
+            return os.path.samestat(self._path.stat(), os.fstat(file))
         except FileNotFoundError:
             return False

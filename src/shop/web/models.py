@@ -28,7 +28,7 @@ from shop.application.commands.sessions import Tokens
 from shop.application.reads.models import DailySales
 from shop.domain.money import Currency, Money
 from shop.domain.orders import MAX_LINES, MAX_PRICE, QUANTITIES, SKU_LENGTH, TITLE_LENGTH, NewOrder, OrderLine
-from shop.domain.users import Profile, Role
+from shop.domain.users import Kept, Profile, ProfileChange, Role
 from shop.domain.values import (
     EMAIL_LENGTH,
     NAME_LENGTH,
@@ -165,15 +165,16 @@ class ProfilePatch(Body):
             raise ValueError("nothing to change")
         return self
 
-    def change(self, known: Profile) -> Profile:
-        """Return the changed profile."""
+    def change(self) -> ProfileChange:
+        """Return the change."""
         given = self.model_fields_set
-        first = self.first_name if "first_name" in given else known.name.first
-        last = self.last_name if "last_name" in given else known.name.last
-        return Profile(
-            value(PersonName.parse(first, last)),
-            value(EmailAddress.parse(self.email)) if "email" in given else known.email,
-            _phone(self.phone) if "phone" in given else known.phone,
+        return value(
+            ProfileChange.parse(
+                self.first_name if "first_name" in given else None,
+                self.last_name if "last_name" in given else None,
+                self.email if "email" in given else None,
+                self.phone if "phone" in given else Kept.KEPT,
+            )
         )
 
 

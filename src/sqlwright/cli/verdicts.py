@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import normpath
 from typing import Any
 
@@ -28,14 +29,16 @@ _ROWS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """A query with the requested columns; `whole` if all are requested, so that rows and parameters are shown too.
+    """A query with the requested fields; `whole` if all are requested, so that rows and parameters are shown too.
+
+    Of an embedded row, these are the row, whether it may be None, and its columns or the requested one of them.
 
     `stand_ins` are the extensions that it calls and the embedded server only declares. `variant` is the statement of the variant that was
     asked for, or "".
     """
 
     query: ir.Query
-    columns: tuple[ir.Column, ...]
+    fields: tuple[ir.Field, ...]
     whole: bool
     stand_ins: tuple[str, ...]
     variant: str = ""
@@ -51,13 +54,18 @@ class Verdicts:
             )
         for line in self.variant.splitlines():
             console.print(Text.assemble("  | ", line))
-        for column in self.columns:
-            nullable = isinstance(column.type, ir.Nullable)
-            verdict = ("may be None", "yellow") if nullable else ("is never None", "green")
-            console.print(Text.assemble("  ", (column.sql_name, "bold"), " ", verdict, f": {column.reason}  ", _dim(column.place)))
+        for field in self.fields:
+            if isinstance(field, ir.Embedded):
+                reason = "exactly where its join found no match" if field.optional else "its row is always there"
+                console.print(Text.assemble("  ", (field.name, "bold"), " ", _verdict(nullable=field.optional), f": {reason}"))
+                columns, prefix = field.columns, f"{field.name}."
+            else:
+                columns, prefix = (field,), ""
+            for column in columns:
+                name, verdict = f"{prefix}{column.sql_name}", _verdict(nullable=isinstance(column.type, ir.Nullable))
+                console.print(Text.assemble("  ", (name, "bold"), " ", verdict, f": {column.reason}  ", _dim(column.place)))
         for param in query.params if self.whole else ():
-            nullable = isinstance(param.type, ir.Nullable)
-            verdict = ("may be None", "yellow") if nullable else ("must not be None", "green")
+            verdict = ("may be None", "yellow") if isinstance(param.type, ir.Nullable) else ("must not be None", "green")
             optional = "may be left out, " if param.number in _optional(query) else ""
             console.print(Text.assemble("  parameter ", (param.name, "bold"), f" {optional}", verdict, f": {param.reason}"))
         for order in _orders(query) if self.whole else ():
@@ -86,7 +94,12 @@ class Verdicts:
                     "reason": c.reason,
                     "place": _place_json(c.place.in_file()) if c.place else None,
                 }
-                for c in self.columns
+                for c in ir.columns_in(self.fields)
+            ],
+            "embedded": [
+                {"name": str(each.name), "nullable": each.optional, "columns": [c.sql_name for c in each.columns]}
+                for each in self.fields
+                if isinstance(each, ir.Embedded)
             ],
             "notes": [standins.explain(extension) for extension in self.stand_ins],
             "orders": [{"name": order.name, "total": bool(order.total), "reason": order.total} for order in _orders(query)],
@@ -214,17 +227,45 @@ def _write_unchanged(select: ir.Selecting, omitted: set[int]) -> str:
 def find_verdicts(query: ir.Query, column: str, stand_ins: tuple[str, ...] = (), variant: str = "") -> Verdicts:
     """Find the verdicts on a column by its SQL name or its field's name, or on the whole query if the name is "".
 
+    An embedded row has its field's name, `author`, and its columns have that name too, `author.id`.
+
     Raises:
         CompileError: the query returns no such column.
     """
-    every = ir.columns_in(ir.fields_of(query.result))
-    columns = tuple(found for found in every if column in {"", found.sql_name, found.name})
-    if column and not columns:
-        names = ", ".join(found.sql_name for found in every) or "none"
+    every = ir.fields_of(query.result)
+    fields = tuple(found for field in every for found in _wanted(field, column))
+    if column and not fields:
+        names = ", ".join(name for field in every for name in _names(field)) or "none"
         raise CompileError(
             [Diagnostic(Code.UNKNOWN_COLUMN, f"query {query.name} returns no column `{column}`", help=f"its columns: {names}.")]
         )
-    return Verdicts(query, columns, whole=not column, stand_ins=stand_ins, variant=variant)
+    return Verdicts(query, fields, whole=not column, stand_ins=stand_ins, variant=variant)
+
+
+def _wanted(field: ir.Field, name: str) -> Iterator[ir.Field]:
+    """Return a field if it has this name, or the name is ""; of an embedded row, those of its columns that have it."""
+    if not isinstance(field, ir.Embedded):
+        if name in {"", field.sql_name, field.name}:
+            yield field
+        return
+    if name in {"", field.name}:
+        yield field
+        return
+    columns = tuple(c for c in field.columns if name in {c.sql_name, c.name, f"{field.name}.{c.sql_name}", f"{field.name}.{c.name}"})
+    if columns:
+        yield replace(field, columns=columns)
+
+
+def _names(field: ir.Field) -> Iterator[str]:
+    if isinstance(field, ir.Embedded):
+        yield str(field.name)
+        yield from (f"{field.name}.{column.sql_name}" for column in field.columns)
+    else:
+        yield field.sql_name
+
+
+def _verdict(*, nullable: bool) -> tuple[str, str]:
+    return ("may be None", "yellow") if nullable else ("is never None", "green")
 
 
 def _optional(query: ir.Query) -> tuple[int, ...]:

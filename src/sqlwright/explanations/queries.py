@@ -11,8 +11,11 @@ READING: Mapping[Code, Explanation] = {
     Code.AMBIGUOUS_AT_SIGN: Explanation(
         "An @ that is read as an operator, or as part of one",
         "`@` is also an operator of PostgreSQL (the absolute value). Before arithmetic, sqlc applies it to the whole expression. "
-        "Directly behind another operator, as in `id=@id`, it is part of that operator's name: PostgreSQL looks for an operator `=@`.",
-        "Put the parameter in parentheses, `(@days) + 1`, or write `sqlc.arg(days)`; write a space before the `@`, `id = @id`.",
+        "Directly behind another operator, as in `id=@id`, it is part of that operator's name: PostgreSQL looks for an operator `=@`. "
+        "Directly behind a word, as in `LIMIT@max`, sqlc joins the word and the parameter's number to one word; before a space, as in "
+        "`@ id`, it replaces a part of the name.",
+        "Put the parameter in parentheses, `(@days) + 1`, or write `sqlc.arg(days)`; write a space before the `@`, and none behind it: "
+        "`id = @id`.",
         Example("-- name: Next :one\nSELECT (@days + 1)::int AS next;\n"),
     ),
     Code.LINE_TOO_LONG: Explanation(
@@ -68,8 +71,10 @@ READING: Mapping[Code, Explanation] = {
     ),
     Code.UNSUPPORTED_STATEMENT: Explanation(
         "A statement that cannot be a query, or that sqlc cannot read",
-        "`TABLE users` is not read by sqlc; `COPY` does not return its data as a query result; the data of `COPY … FROM stdin` is not SQL.",
-        "Write `SELECT * FROM users`, or use `:copyfrom` or `@stream`, or dump only the schema (`pg_dump -s`).",
+        "`TABLE users` is not read by sqlc; `COPY` does not return its data as a query result; the data of `COPY … FROM stdin` is not SQL. "
+        "`old` and `new` in RETURNING, which are new in PostgreSQL 18, are no rows to sqlc.",
+        "Write `SELECT * FROM users`, or use `:copyfrom` or `@stream`, or dump only the schema (`pg_dump -s`), or write `old.name::text`, "
+        "with a cast, behind which sqlc does not look.",
         Example("-- name: All :many\nTABLE users;\n"),
     ),
     Code.UNSUPPORTED_COMMAND: Explanation(
@@ -104,13 +109,15 @@ READING: Mapping[Code, Explanation] = {
     ),
     Code.UNTYPED_PARAMETER: Explanation(
         "A parameter whose type cannot be inferred",
-        "Nothing in the query determines the parameter's type.",
-        "Add a cast: `@name::text`.",
+        "Nothing in the query determines the parameter's type, or nothing that sqlc looks at: in a column of the result it infers no type "
+        "from the other arguments of `coalesce` and `greatest`, from `CASE`, or from a subscript.",
+        "Add a cast: `@name::text`, `coalesce(@days::bigint, id)`.",
         Example("-- name: Echo :one\nSELECT @name AS name;\n"),
     ),
     Code.REFUSED_BY_SQLC: Explanation(
         "A query that sqlc refuses",
-        "sqlc's parser or its checks of commands refuse the query, and PostgreSQL has nothing to add.",
+        "sqlc's parser or its checks of commands refuse the query, and PostgreSQL has nothing to add, or accepts the statement, as its "
+        "grammar is newer than sqlc's.",
         "The help of the message says how to fix it.",
         Example("-- name: Add :copyfrom\nINSERT INTO users (id, name) VALUES (@id, @name) ON CONFLICT DO NOTHING;\n"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -108,13 +109,19 @@ def _joined(errors: Iterable[CompileError]) -> Iterator[CompileError]:
 def _explained(complaints: tuple[Diagnostic, ...], project: Path, refused: Mapping[Entry, Inputs], sessions: Sessions) -> list[Diagnostic]:
     if not complaints:
         return []
+    from sqlwright.project.accepted import accepted
     from sqlwright.project.hidden import hidden_mistakes
     from sqlwright.project.hidden_names import hidden_names
     from sqlwright.project.second_opinion import second_opinion
 
-    found = second_opinion(complaints, refused.values(), sessions)
-    hidden = [each for entry in refused for each in hidden_mistakes(list_queries(project, entry.queries), [*complaints, *found])]
-    return in_order([*found, *hidden, *hidden_names(refused.values(), sessions)])
+    # By place: of two queries with one name, which sqlc reports, each may have other mistakes.
+    queries = {entry: list_queries(project, entry.queries) for entry in refused}
+    files = [
+        replace(inputs, sources={f"{query.file}:{query.line}": query for query in queries[entry]}) for entry, inputs in refused.items()
+    ]
+    found = accepted(second_opinion(complaints, files, sessions), files, sessions)
+    hidden = [each for entry in refused for each in hidden_mistakes(queries[entry], [*complaints, *found])]
+    return in_order([*found, *hidden, *hidden_names(files, sessions)])
 
 
 def _inputs(project: Path, request: GenerateRequest, early: Inputs | None) -> Inputs:

@@ -41,7 +41,6 @@ _FIXES = {
     ":copyfrom requires an INSERT INTO statement": "use :exec or :batchexec.",
     "missing semicolon": "end the statement with `;`.",
     ":batch* commands require parameters": "use the command without `batch`.",
-    "edited query syntax is invalid": "sqlc replaces `*` by names and does not quote all of them: write out the columns.",
     "without containing a RETURNING clause": "add a RETURNING clause, or use :exec, :execrows or :batchexec.",
 }
 

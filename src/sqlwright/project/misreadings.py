@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 from sqlwright.diagnostics import Code, Diagnostic, Place
+from sqlwright.project import edits, targets
+from sqlwright.project.positions import place_at, query_at
 from sqlwright.sql.boundaries import check_boundaries
 from sqlwright.sql.lexer import Kind, first_word, significant, statement_spans, tokenize
-from sqlwright.sql.macros import joined_signs, misread_operand, read_statement
-from sqlwright.sql.sources import QuerySource, split_queries
+from sqlwright.sql.macros import joined_signs, read_statement
+from sqlwright.sql.sources import split_queries
 
 _LONGEST_LINE = 64 * 1024
-_MACROS = frozenset({"arg", "embed", "narg", "slice"})
 _COLUMN = re.compile(r'column "(.+)" does not exist')
 _UNTERMINATED = re.compile(r"(unterminated .*?) at or near")
-_TWO_CASTS = re.compile(r"(?P<first>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)(?P<second>::[\w.\"]+(?:\([\d,]*\))?(?:\[\d*\])*)")
 _NEAR = re.compile(r'syntax error at or near "(.+@)"')
 _COPY_DATA = re.compile(r"^copy\b[^;]*\bfrom\s+stdin\b", re.IGNORECASE | re.MULTILINE)
 
@@ -62,47 +60,10 @@ def _unterminated(message: str, name: str, text: str, line: int) -> Iterator[Dia
         yield Diagnostic(
             Code.UNTERMINATED,
             found[1],
-            _place(name, text, opened.start),
+            place_at(name, text, opened.start),
             "it begins here",
             help="terminate it; everything after it is part of it.",
         )
-
-
-def _double_quotes(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    del line
-    tokens = significant(text) if "edited query syntax is invalid" in message else ()
-    for before, macro, bracket, argument in zip(tokens, tokens[2:], tokens[3:], tokens[4:], strict=False):
-        if before.text.lower() == "sqlc" and macro.text.lower() in _MACROS and bracket.text == "(" and argument.text.startswith('"'):
-            plain = argument.text.strip('"')
-            yield Diagnostic(
-                Code.QUOTED_PARAMETER,
-                f"sqlc.{macro.text.lower()} takes no name in double quotes",
-                _place(name, text, argument.start, len(argument.text)),
-                help=f"write sqlc.{macro.text.lower()}({plain}), or '{plain}' in single quotes.",
-            )
-    for sign, argument in pairwise(tokens):
-        if sign.text == "@" and argument.kind is Kind.QUOTED_NAME and sign.end == argument.start:
-            yield Diagnostic(
-                Code.QUOTED_PARAMETER,
-                "a parameter takes no name in double quotes",
-                _place(name, text, sign.start, argument.end - sign.start),
-                help="write @ and a plain name, such as @user_id.",
-            )
-
-
-def _double_casts(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Find two casts behind a parameter, of which sqlc drops a part."""
-    del line
-    tokens = significant(text) if "edited query syntax is invalid" in message else ()
-    for sign, argument in pairwise(tokens):
-        found = _TWO_CASTS.match(text, argument.end)
-        if found and sign.text == "@" and sign.end == argument.start:
-            yield Diagnostic(
-                Code.UNSUPPORTED_STATEMENT,
-                f"sqlc does not read two casts behind the parameter `{argument.text}`",
-                _place(name, text, sign.start, argument.end - sign.start),
-                help=f"write `(@{argument.text}{found['first']}){found['second']}`.",
-            )
 
 
 def _table_statement(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
@@ -120,38 +81,9 @@ def _table_statement(message: str, name: str, text: str, line: int) -> Iterator[
                 )
 
 
-def _edited_star(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Find the star: sqlc reports a position in its own text as one in the file, so that it points at some other query."""
-    del line
-    if "edited query syntax is invalid" not in message:
-        return
-    starred = [(query, star) for query in split_queries(name, text) for star in _stars(query)]
-    if starred:
-        (first, offset), *others = starred
-        among = ", or one of the stars after it" if others else ""
-        yield Diagnostic(
-            Code.UNQUOTED_STAR,
-            f"sqlc expands this star{among} to names that it does not quote",
-            first.place_at(offset),
-            help="write out the columns, with quotes around the names that need them.",
-        )
-
-
-def _stars(query: QuerySource) -> Iterator[int]:
-    """The stars that expand to columns: after SELECT, RETURNING, a comma or a dot; and those of `sqlc.embed`."""
-    tokens = significant(query.text)
-    before = ""
-    for token in tokens:
-        if token.text == "*" and before in {"select", "returning", ",", ".", "distinct", "all"}:
-            yield token.start
-        before = token.text.lower()
-    if not any(token.text == "*" for token in tokens) and read_statement(query.text, {}).embeds:
-        yield next(token.start for token in tokens if token.text.lower() == "embed")
-
-
 def _untyped(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     """Find the parameter: in a query without FROM, sqlc looks for the column it is compared with."""
-    query = _query_at(name, text, line)
+    query = query_at(name, text, line)
     if message != 'relation "" does not exist' or query is None:
         return
     reading = read_statement(query.text, {})
@@ -168,7 +100,7 @@ def _untyped(message: str, name: str, text: str, line: int) -> Iterator[Diagnost
 
 def _field_of_function(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     """Name the function in FROM: sqlc knows its columns only if they are named."""
-    found, query = _COLUMN.fullmatch(message), _query_at(name, text, line)
+    found, query = _COLUMN.fullmatch(message), query_at(name, text, line)
     if found is None or query is None:
         return
     tokens = significant(query.text)
@@ -184,42 +116,14 @@ def _field_of_function(message: str, name: str, text: str, line: int) -> Iterato
         )
 
 
-def _is_about_edits(message: str) -> bool:
-    """Whether sqlc fails to put numbers in the place of names."""
-    return message.startswith("edit ") or "edits overlap" in message or "edited query" in message
-
-
-def _operand(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    del line
-    if _is_about_edits(message):
-        found = (misread_operand(query) for query in split_queries(name, text))
-        yield from (each for each in found if each is not None)
-
-
 def _joined_sign(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
     """Find `SET name=@name`, where an operator is not allowed."""
-    found, query = _NEAR.fullmatch(message), _query_at(name, text, line)
+    found, query = _NEAR.fullmatch(message), query_at(name, text, line)
     if found is None or query is None:
         return
     for sign in joined_signs(query.text):
         if sign.operator == found[1]:
             yield sign.diagnostic(query, f"write `{sign.cure}`.")
-
-
-def _row_assignment(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
-    """Find `SET (a, b) = (@a, @b)`: sqlc numbers its parameters once for each column."""
-    query = _query_at(name, text, line)
-    if not _is_about_edits(message) or query is None:
-        return
-    tokens = significant(query.text)
-    for before, bracket in pairwise(tokens):
-        if before.text.lower() == "set" and bracket.text == "(":
-            yield Diagnostic(
-                Code.UNSUPPORTED_STATEMENT,
-                f"query {query.name} sets several columns in one assignment, whose named parameters sqlc does not read",
-                query.place_at(bracket.start),
-                help="write an assignment for each column: `a = @a, b = @b`.",
-            )
 
 
 def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagnostic]:
@@ -230,7 +134,7 @@ def _copy_data(message: str, name: str, text: str, line: int) -> Iterator[Diagno
         yield Diagnostic(
             Code.UNSUPPORTED_STATEMENT,
             "the data of COPY … FROM stdin is not SQL",
-            _place(name, text, found.start(), len(found[0])),
+            place_at(name, text, found.start(), len(found[0])),
             help="dump only the schema: pg_dump -s.",
         )
 
@@ -241,28 +145,13 @@ _RULES: tuple[Callable[[str, str, str, int], Iterator[Diagnostic]], ...] = (
     _lost_statements,
     _copy_data,
     _joined_sign,
-    _operand,
-    _row_assignment,
-    _double_quotes,
-    _double_casts,
     _table_statement,
-    _edited_star,
+    *targets.RULES,
+    *edits.RULES,
     _untyped,
     _field_of_function,
 )
 
 
-def _query_at(name: str, text: str, line: int) -> QuerySource | None:
-    """The query that a line of sqlc's refers to: the one around it; the first one for the first line, which may be its comment."""
-    queries = split_queries(name, text)
-    return next((query for query in reversed(queries) if query.line <= line), queries[0] if queries else None)
-
-
 def _line(text: str, offset: int) -> int:
     return text.count("\n", 0, offset) + 1
-
-
-def _place(name: str, text: str, offset: int, width: int = 1) -> Place:
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    index = bisect_right(starts, offset) - 1
-    return Place(name, index + 1, offset - starts[index] + 1, text[starts[index] :].split("\n", 1)[0].rstrip("\r"), width)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from sqlwright.diagnostics import CompileError, Diagnostic
+from sqlwright.diagnostics import CompileError, Diagnostic, Place
 from sqlwright.pipeline import Inputs
 from sqlwright.postgres.server import ServerUnavailable
 from sqlwright.prove.sessions import Sessions
@@ -14,6 +16,7 @@ from sqlwright.sql.sources import QuerySource
 # Without sqlc's inferred types, PostgreSQL may not know a parameter's.
 FOR_WANT_OF_SQLC = frozenset({"42P18", "42P08"})
 _SYNTAX = "syntax error"
+_AMBIGUOUS = re.compile(r'column reference "(.+)" is ambiguous')
 
 
 def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], sessions: Sessions) -> list[Diagnostic]:
@@ -22,12 +25,17 @@ def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], 
     `refused` are the files of the packages that sqlc could not read. Without a server, sqlc's diagnostics are returned unchanged.
     """
     found: list[Diagnostic] = []
+    accepted: list[tuple[str, range]] = []
     answered: list[tuple[str, range]] = []
     try:
         for inputs in refused:
-            for source, diagnostic in _refused_by_postgresql(inputs, sessions):
-                found.append(diagnostic)
-                answered.append((source.file, range(source.text_line, source.text_line + source.text.count("\n") + 1)))
+            for source, diagnostic in _answers_of_postgresql(inputs, sessions):
+                lines = range(source.text_line, source.text_line + source.text.count("\n") + 1)
+                if diagnostic is None:
+                    accepted.append((source.file, lines))
+                else:
+                    found.append(diagnostic)
+                    answered.append((source.file, lines))
     except (CompileError, ServerUnavailable):
         return list(complaints)
 
@@ -39,13 +47,34 @@ def second_opinion(complaints: Sequence[Diagnostic], refused: Iterable[Inputs], 
         if place is None:
             return False
         is_known = complaint.message.startswith(_SYNTAX) and place.file in misread
-        return is_known or any(place.file == file and place.line in lines for file, lines in answered)
+        return is_known or _is_in(place, answered)
 
-    rest = [each for each in complaints if not is_answered(each)]
+    rest = [
+        each if each.place is None or not _is_in(each.place, accepted) else _of_sqlc_alone(each)
+        for each in complaints
+        if not is_answered(each)
+    ]
     return [*rest, *found]
 
 
-def _refused_by_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple[QuerySource, Diagnostic]]:
+def _is_in(place: Place, spans: Iterable[tuple[str, range]]) -> bool:
+    return any(place.file == file and place.line in lines for file, lines in spans)
+
+
+def _of_sqlc_alone(complaint: Diagnostic) -> Diagnostic:
+    """Return sqlc's complaint about a query that PostgreSQL accepts, with the way around it where one is known."""
+    name = _AMBIGUOUS.fullmatch(complaint.message)
+    if name is None:
+        return complaint
+    return replace(
+        complaint,
+        help=f"PostgreSQL accepts this query, and sqlc does not know which table `{name[1]}` is of, here or elsewhere in the query: "
+        f"write each `{name[1]}` with its table or alias, `table.{name[1]}`.",
+    )
+
+
+def _answers_of_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple[QuerySource, Diagnostic | None]]:
+    """Return PostgreSQL's error about each query, None for one that it accepts, as far as it knows the types of the parameters."""
     session = sessions.over(inputs.schema, nullable_elements=False)
     # Imported after the session, which has imported psycopg.
     from sqlwright.prove.asking.describe import Refused, describe
@@ -60,5 +89,7 @@ def _refused_by_postgresql(inputs: Inputs, sessions: Sessions) -> Iterable[tuple
             try:
                 describe(session.connection, sql, {})
             except Refused as error:
-                if error.sqlstate not in FOR_WANT_OF_SQLC:
-                    yield source, refusal(session.connection, source.name, source, sql, error)
+                is_about_types = error.sqlstate in FOR_WANT_OF_SQLC
+                yield source, None if is_about_types else refusal(session.connection, source.name, source, sql, error)
+            else:
+                yield source, None

@@ -137,6 +137,7 @@ def _prove_query(session: Session, query: ir.UnprovenQuery, key: str) -> QueryPr
     original = read_original(session.connection, query, query.derivation) if query.derivation else None
     types = {p.number: p.sqlc_type for p in query.params}
     guessed = describe(session.connection, query.sql, types)
+    _refuse_missing(query, guessed)
     _refuse_scalar_slices(session.types, query, guessed)
     casts = {number: session.types.cast_name(oid) for number, oid in enumerate(guessed.params, start=1)}
     expanded = _expand(session, with_casts(query.sql, casts), tuple(casts.values()))
@@ -223,6 +224,14 @@ def _names(session: Session, sql: str) -> Sequence[str]:
 def _quoted(connection: psycopg.Connection[Any], names: Sequence[str]) -> Mapping[str, str]:
     rows = connection.execute("SELECT name, quote_ident(name) FROM unnest(%s::text[]) AS name", [list(names)]).fetchall()
     return dict(rows)
+
+
+def _refuse_missing(query: ir.UnprovenQuery, described: Description) -> None:
+    """Raise `Refused` where PostgreSQL reads something else than a parameter, so that what it limits would not be limited."""
+    missing = [param for param in query.params if param.number > len(described.params)]
+    if missing:
+        names = ", ".join(f"`{param.name}`" for param in missing)
+        raise Refused(f"PostgreSQL does not read {names} as a parameter", hint="write a space before and after it.", by_postgres=False)
 
 
 def _refuse_scalar_slices(types: TypeNames, query: ir.UnprovenQuery, described: Description) -> None:

@@ -16,7 +16,7 @@ from sqlwright import ir
 from sqlwright.diagnostics import Code, CompileError, Diagnostic
 from sqlwright.ir.naming import Identifier
 from sqlwright.prove.asking.describe import Description, Refused, describe
-from sqlwright.prove.asking.orders import refused_order, why_refused
+from sqlwright.prove.asking.orders import more_than_a_list, refused_order, why_refused
 from sqlwright.prove.asking.planning import plan
 from sqlwright.prove.catalog.facts import SchemaFacts
 from sqlwright.prove.shape.likeness import Shape, without_order
@@ -228,11 +228,10 @@ def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
     sql, annotations = asked.statement.sql, asked.query.annotations
     first = annotations.orders[0].line
     span = find_ordering(sql) if Query(tree).command is CmdType.SELECT else None
+    if longer := [found for order in annotations.orders if (found := more_than_a_list(asked.query.source, order)) is not None]:
+        raise CompileError(longer)
     if span is None:
-        cure = "@order is for SELECT: remove it."
-        if Query(tree).command is CmdType.SELECT:
-            by = next((order.by for order in annotations.orders if order.by), "column")
-            cure = f"write the default order at its end, such as `ORDER BY {by}`."
+        cure = _default_order(asked) if Query(tree).command is CmdType.SELECT else "@order is for SELECT: remove it."
         raise asked.error_at_line(Code.REFUSED_ORDER, "@order, but the statement has no ORDER BY of its own", first, cure)
     start, end = span
     own = [order for order in annotations.orders if not order.by]
@@ -264,6 +263,20 @@ def _ordering(asked: VariedQuery, tree: Node) -> Ordering:
         )
     others = tuple((order.name, order.by) for order in annotations.orders if order is not own[0])
     return Ordering(start, end, ((own[0].name, sql[start:end]), *others))
+
+
+def _default_order(asked: VariedQuery) -> str:
+    """Return how to write the default order, with the first one of the annotations that PostgreSQL accepts."""
+
+    def is_accepted(by: str) -> bool:
+        try:
+            describe(asked.connection, f"{asked.statement.sql} ORDER BY {by}", {})
+        except Refused:
+            return False
+        return True
+
+    by = next((order.by for order in asked.query.annotations.orders if order.by and is_accepted(order.by)), "column")
+    return f"end it with the default order, in front of a LIMIT, such as `ORDER BY {by}`; `-- @order name` names that one."
 
 
 def _compare_order(asked: VariedQuery, tree: Node, sql: str) -> tuple[str, str, bool, int | None]:

@@ -93,10 +93,18 @@ def read_statement(text: str, known: Mapping[str, int]) -> Reading:
                 sliced=macro.kind == "slice" or (before is not None and before.sliced),
             )
             written = f"${number}"
-        parts += [statement[position : tokens[index].start], written]
+        between = statement[position : tokens[index].start]
         index += macro.length
+        after = statement[tokens[index - 1].end :][:1]
+        # `WHERE@x` are two tokens, and `WHERE$1` is one.
+        parts += [between, " " if _continues(between[-1:]) else "", written, " " if _continues(after) else ""]
         position = tokens[index - 1].end
     return Reading("".join([*parts, statement[position:]]), names, tuple(embeds))
+
+
+def _continues(character: str) -> bool:
+    """Return whether a character and a placeholder beside it would be read as one token."""
+    return character.isalnum() or character in {"_", "$"} or character > "\x7f"
 
 
 def misread_operand(source: QuerySource) -> Diagnostic | None:
@@ -148,7 +156,10 @@ class JoinedSign:
 
 
 def joined_signs(text: str) -> list[JoinedSign]:
-    """Return the places of a statement where an operator is directly before `@name`: `id=@id`; not `@@`, which is an operator itself."""
+    """Return the places of a statement where an operator is directly before `@name`: `id=@id`, `tags<@@wanted`.
+
+    `@@name` is left out: `@@` is an operator of text search.
+    """
     tokens = significant(text) if "@" in text else ()
     found: list[JoinedSign] = []
     for index, (sign, name) in enumerate(pairwise(tokens)):
@@ -158,7 +169,7 @@ def joined_signs(text: str) -> list[JoinedSign]:
         while first and tokens[first - 1].end == tokens[first].start and _OPERATOR.issuperset(tokens[first - 1].text):
             first -= 1
         before = text[tokens[first].start : sign.start]
-        if before and not before.endswith("@"):
+        if before not in {"", "@"}:
             left = tokens[first - 1] if first else None
             is_name = left is not None and left.end == tokens[first].start and left.kind in {Kind.WORD, Kind.QUOTED_NAME}
             cure = f"{left.text} {before} @{name.text}" if left is not None and is_name else f"{before} @{name.text}"

@@ -37,6 +37,9 @@ class MemoryBroker:
         self._subscriptions: dict[tuple[str, int | None], MemorySubscription] = {}
         self._arrived = asyncio.Event()
 
+    async def prepare(self) -> None:
+        """Do nothing: the broker needs no preparation."""
+
     async def publish(self, message: Message) -> Place:
         """Store the message, unless its id is known, and return its place."""
         if message.id not in self._places:

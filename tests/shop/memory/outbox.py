@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 
 from shop.application.messaging.messages import Message, encode
+from shop.application.reads.dead_letters import DeadLetterKey, DeadLetterPage
 from shop.application.reads.models import DailySales, DeadLetter, DeadMessage
 from shop.application.transactions.audit import AuditOutcome
 from shop.domain.events import Event, aggregate_of
@@ -115,8 +116,15 @@ class MemoryDeadLetterReadRepository:
     def __init__(self, transaction: MemoryTransaction) -> None:
         self._transaction = transaction
 
-    async def newest(self, at_most: int) -> Sequence[DeadLetter]:
-        """Return dead letters, newest first."""
+    async def page(self, size: int, after: DeadLetterKey | None = None) -> DeadLetterPage:
+        """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one dead letter, not {size}")
+        letters = [each for each in self._newest() if after is None or _key(each) < _key(after)]
+        last = letters[size - 1] if len(letters) > size else None
+        return DeadLetterPage(tuple(letters[:size]), None if last is None else DeadLetterKey(*_key(last)))
+
+    def _newest(self) -> list[DeadLetter]:
         state = self._transaction.state
         rows: list[tuple[str, uuid.UUID, str, OutboxRow | InboxRow]] = [
             *(("relay", row.message.id, row.message.event_type, row) for row in state.outbox.values()),
@@ -134,17 +142,21 @@ class MemoryDeadLetterReadRepository:
             for consumer, message_id, event_type, row in rows
             if row.dead_at is not None
         ]
-        return sorted(dead, key=lambda each: each.dead_at, reverse=True)[:at_most]
+        return sorted(dead, key=_key, reverse=True)
 
     async def get(self, consumer: str, message_id: uuid.UUID) -> DeadMessage | None:
         """Return a dead letter with its message."""
         state = self._transaction.state
         messages = {("relay", row.message.id): row.message for row in state.outbox.values()}
         messages |= {key: row.dead_message for key, row in state.inbox.items() if row.dead_message is not None}
-        for letter in await self.newest(len(state.outbox) + len(state.inbox)):
+        for letter in self._newest():
             if (letter.consumer, letter.message_id) == (consumer, message_id):
                 return DeadMessage(**letter.model_dump(), message=messages[consumer, message_id].model_dump(mode="json"))
         return None
+
+
+def _key(of: DeadLetter | DeadLetterKey) -> tuple[datetime, str, uuid.UUID]:
+    return of.dead_at, of.consumer, of.message_id
 
 
 class MemoryDeadLetters:

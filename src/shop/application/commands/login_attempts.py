@@ -23,13 +23,13 @@ DEFAULT_LIMIT = LoginLimit()
 
 @dataclass(frozen=True, slots=True)
 class TooManyAttempts:
-    """The login is blocked for `retry_after` seconds, even for the right password."""
+    """The login, or the address of the client, is blocked for `retry_after` seconds, even for the right password."""
 
     retry_after: float
 
     def __str__(self) -> str:
         minutes = max(1, math.ceil(self.retry_after / 60))
-        return f"too many attempts to log in; try again in {minutes} minute{'s' if minutes > 1 else ''}"
+        return f"too many attempts; try again in {minutes} minute{'s' if minutes > 1 else ''}"
 
 
 Login: TypeAlias = UserId | EmailAddress

@@ -14,13 +14,12 @@ from typing import TypeAlias
 
 from shop.application.authorisation import Action, NotAllowed
 from shop.application.commands.access_tokens import AccessClaims, AccessTokens, NoSigningKey
-from shop.application.commands.login_attempts import TooManyAttempts
+from shop.application.commands.address_limit import AddressLimit
 from shop.application.commands.open_sessions import OpenSessions
 from shop.application.commands.session_store import ReusedToken, Session, SessionStore, SessionStoreLost
-from shop.application.commands.users import LoginError, UserCommands, UserStores, WrongCredentials
+from shop.application.commands.users import AUTHENTICATE, LoginError, UserCommands, UserStores, WrongCredentials, login_subject
 from shop.application.context import Context
 from shop.application.outages import SETTLED, Outage
-from shop.application.rates import RateLimit, network_of
 from shop.application.transactions.failures import Failure
 from shop.application.transactions.operation import Operation
 from shop.application.transactions.runner import Transactions
@@ -95,7 +94,7 @@ class SessionCommands:
         lifetime: timedelta,
         *,
         remembered: float,
-        rates: RateLimit,
+        limit: AddressLimit,
     ) -> None:
         self._users = users
         self._transactions = transactions
@@ -103,17 +102,15 @@ class SessionCommands:
         self._tokens = tokens
         self._lifetime = lifetime
         self._open = OpenSessions(store, remembered)
-        self._rates = rates
+        self._limit = limit
         self._outage = Outage(_log, "the session store is unavailable", "the session store is available again", settled=SETTLED)
 
     async def log_in(
         self, context: Context, email: EmailAddress, password: str
     ) -> Result[Tokens, LoginError | SessionsUnavailable | Failure]:
         """Open a session of the user with this address and password."""
-        wait = await self._rates.hit(network_of(context.address))
-        if wait is not None:
-            return Err(await self._users.throttled(context, email, TooManyAttempts(wait)))
-        return await self._log_in(context, email, password)
+        refused = await self._limit.refusal(context, AUTHENTICATE, login_subject(email))
+        return await self._log_in(context, email, password) if refused is None else refused
 
     async def _log_in(
         self, context: Context, email: EmailAddress, password: str

@@ -34,6 +34,10 @@ class BrokerUnavailable(Exception):
     """The broker does not answer. It is unknown whether a message was stored, so it is to be published again."""
 
 
+class BrokerMisconfigured(BrokerUnavailable):
+    """The broker answers, and no waiting makes it usable: its administrator, or a setting, has to change something."""
+
+
 class MessageRefused(Exception):
     """The broker rejects this message: it is too large, or its subject is invalid."""
 

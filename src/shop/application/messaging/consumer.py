@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -11,9 +12,9 @@ from typing import Final, TypeAlias
 
 from shop.application.context import CURRENT_TRACE
 from shop.application.messaging.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
-from shop.application.messaging.broker import BrokerUnavailable, Delivery, Subscription
+from shop.application.messaging.broker import BrokerMisconfigured, BrokerUnavailable, Delivery, Subscription
 from shop.application.messaging.messages import Message, read_message
-from shop.application.outages import Outage
+from shop.application.outages import SETTLED, Outage
 
 _log = logging.getLogger("shop.consumer")
 
@@ -83,6 +84,7 @@ class Consumer:
         backoff: Backoff = DEFAULT_BACKOFF,
         after_failure: Backoff | None = None,
         at_once: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._subscriptions = subscriptions
         self._process = process
@@ -90,13 +92,12 @@ class Consumer:
         self._backoff = backoff
         self._after_failure = after_failure or backoff
         self._at_once = at_once
-        self._outage = Outage(_log, "the broker does not answer", "the broker answers again")
+        self._outage = Outage(_log, "the broker does not answer", "the broker answers again", settled=SETTLED, clock=clock)
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Process messages until `stop` is set, and return the number of settled ones.
+        """Process messages until `stop` is set, and return the number of settled ones. Raises `BrokerMisconfigured`.
 
-        The current messages are finished,
-        or with `at_once` cancelled.
+        The current messages are finished, or with `at_once` cancelled.
         """
         turns = None if self._at_once is None else asyncio.Semaphore(self._at_once)
         try:
@@ -115,6 +116,8 @@ class Consumer:
         while not stop.is_set():
             try:
                 verdict = await self._run_once(subscription)
+            except BrokerMisconfigured:
+                raise
             except BrokerUnavailable as lost:
                 self._outage.begin(lost)
                 verdict = Verdict.NOT_NOW
@@ -148,6 +151,8 @@ class Consumer:
             try:
                 delivery = await current.subscription.next(self._wait)
                 self._outage.end()
+            except BrokerMisconfigured:
+                raise
             except BrokerUnavailable as lost:
                 self._outage.begin(lost)
                 current.failures += 1

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from shop.application.messaging.backoff import DEFAULT_BACKOFF, Backoff, wait_unless
-from shop.application.messaging.broker import BrokerUnavailable, MessageRefused, Place, Publisher
+from shop.application.messaging.broker import BrokerMisconfigured, BrokerUnavailable, MessageRefused, Place, Publisher
 from shop.application.messaging.messages import Message
-from shop.application.outages import Outage
+from shop.application.outages import SETTLED, Outage
 from shop.application.transactions.failures import StoreLost, TransactionConflict
 
 _log = logging.getLogger("shop.relay")
@@ -88,6 +89,7 @@ class Relay:
         attempts: int = 8,
         idle: float = 0.2,
         backoff: Backoff = DEFAULT_BACKOFF,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pending = pending
         self._publisher = publisher
@@ -96,11 +98,15 @@ class Relay:
         self._attempts = attempts
         self._idle = idle
         self._backoff = backoff
-        self._broker_outage = Outage(_log, "the broker does not answer, and messages wait", "the broker answers again")
+        lost = "the broker does not answer, and messages wait"
+        self._broker_outage = Outage(_log, lost, "the broker answers again", settled=SETTLED, clock=clock)
         self._outbox_outage = Outage(_log, "the outbox cannot be read", "the outbox can be read again")
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Publish until `stop` is set, and return the number of published messages. The current pass is finished."""
+        """Publish until `stop` is set, and return the number of published messages. The current pass is finished.
+
+        Raises `BrokerMisconfigured`.
+        """
         published = failures = 0
         while not stop.is_set():
             try:
@@ -130,7 +136,10 @@ class Relay:
                 return published
 
     async def run_once(self) -> Pass:
-        """Publish one batch. Raises `StoreLost` or `TransactionConflict`; then the batch may be published again."""
+        """Publish one batch. Raises `StoreLost` or `TransactionConflict`; then the batch may be published again.
+
+        Raises `BrokerMisconfigured` after what was published is recorded.
+        """
         # Measured from before the claim, so the lease ends here before it ends for others.
         until = asyncio.get_running_loop().time() + self._lease
         async with self._pending.claim(self._batch_size, self._lease) as batch:
@@ -146,8 +155,12 @@ class Relay:
                 await self._refuse(batch, each, outcome)
         lost = [outcome for outcome in outcomes if isinstance(outcome, BrokerUnavailable)]
         if lost:
+            lasting = next((each for each in lost if isinstance(each, BrokerMisconfigured)), None)
+            if lasting is not None:
+                raise lasting
             self._broker_outage.begin(lost[0])
-        elif stored:
+        elif stored or not self._broker_outage.is_on:
+            # Also if there is nothing to publish: otherwise the end of an outage would be logged with the next event, whenever that is.
             self._broker_outage.end()
         if stored:
             _log.debug("published %d messages", len(stored))

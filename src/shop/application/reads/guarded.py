@@ -68,9 +68,11 @@ class GuardedReads:
 
         async def show() -> Result[OrderDetails, OrderNotFound | NotAllowed | Unavailable]:
             read = await self._reads.order(order_id)
-            if isinstance(read, Err):
-                return read
-            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", read.value.user_id, lambda: _answered(read))
+            if isinstance(read, Err) and isinstance(read.error, Unavailable):
+                return Err(read.error)
+            # Nobody owns an unknown order, so it is recorded and refused as one of others: to record it takes most of the time.
+            owner = read.value.user_id if isinstance(read, Ok) else None
+            return await self._permitted(Action.SHOW_ORDER, f"order:{order_id}", owner, lambda: _answered(read))
 
         shown = await self._reads.observe(Action.SHOW_ORDER, show)
         # Recorded as what it is, and answered as an unknown order.
@@ -110,9 +112,9 @@ class GuardedReads:
         read = {} if about is None else {"read": about.value.recorded}
         return await self._if(Action.READ_AUDIT_LOG, "audit_log", None, lambda: self._reads.audit_entries(subject, size, cursor), **read)
 
-    async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], NotAllowed | Unavailable]:
-        """Return dead letters, newest first."""
-        return await self._if(Action.READ_DEAD_LETTERS, "messages", None, lambda: self._reads.dead_letters(at_most))
+    async def dead_letters(self, size: int, cursor: str | None) -> Result[Page[DeadLetter], InvalidCursor | NotAllowed | Unavailable]:
+        """Return a page of the dead letters, newest first."""
+        return await self._if(Action.READ_DEAD_LETTERS, "messages", None, lambda: self._reads.dead_letters(size, cursor))
 
     async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | NotAllowed | Unavailable]:
         """Return a dead letter with its message."""
@@ -131,8 +133,9 @@ class GuardedReads:
         actor = self._context.actor
         denied = refusal(actor, action, owner)
         if denied is not None:
-            await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=type(denied).__name__, **metadata)
-            return Err(denied)
+            reason = type(denied).__name__
+            recorded = await self._trail.record(self._context, action, subject, AuditOutcome.REFUSED, reason=reason, **metadata)
+            return recorded if isinstance(recorded, Err) else Err(denied)
         if owner is None or actor.user_id != owner:
             recorded = await self._trail.record(self._context, action, subject, AuditOutcome.DONE, **metadata)
             if isinstance(recorded, Err):

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from shop.application.outages import SETTLED, Outage
 from shop.application.reads.cache import ReadCache, order_summary_key, profile_key
 from shop.application.reads.cursors import Cursors, InvalidCursor
-from shop.application.reads.dead_letters import DeadLetterNotFound
+from shop.application.reads.dead_letters import DeadLetterKey, DeadLetterNotFound
 from shop.application.reads.models import (
     AuditRecord,
     DailySales,
@@ -201,9 +201,21 @@ class QueryService:
             case Err() as unavailable:
                 return unavailable
 
-    async def dead_letters(self, at_most: int) -> Result[Sequence[DeadLetter], Unavailable]:
-        """Return dead letters, newest first."""
-        return await self._ask(lambda repositories: repositories.dead_letters.newest(at_most))
+    async def dead_letters(self, size: int, cursor: str | None = None) -> Result[Page[DeadLetter], InvalidCursor | Unavailable]:
+        """Return a page of the dead letters, newest first."""
+        listing = "dead letters"
+        after = self._key(listing, cursor, _dead_letter_key)
+        if isinstance(after, Err):
+            return after
+        match await self._ask(lambda repositories: repositories.dead_letters.page(size, after.value)):
+            case Ok(page):
+                last = page.following
+                token = (
+                    None if last is None else self._cursors.encode(listing, last.dead_at.isoformat(), f"{last.message_id} {last.consumer}")
+                )
+                return Ok(Page(items=page.letters, next_cursor=token))
+            case Err() as unavailable:
+                return unavailable
 
     async def dead_letter(self, consumer: str, message_id: uuid.UUID) -> Result[DeadMessage, DeadLetterNotFound | Unavailable]:
         """Return a dead letter with its message."""
@@ -247,3 +259,8 @@ class QueryService:
             return Ok(make(*decoded.value))
         except ValueError:
             return Err(InvalidCursor(listing))
+
+
+def _dead_letter_key(dead_at: str, letter: str) -> DeadLetterKey:
+    message_id, _, consumer = letter.partition(" ")
+    return DeadLetterKey(datetime.fromisoformat(dead_at), consumer, uuid.UUID(message_id))

@@ -45,6 +45,8 @@ F = TypeVar("F")
 R_co = TypeVar("R_co", covariant=True)
 T = TypeVar("T")
 E = TypeVar("E")
+P = TypeVar("P")
+V = TypeVar("V")
 
 _log = logging.getLogger("shop.transactions")
 
@@ -109,9 +111,45 @@ class Transactions(Generic[R_co]):
 
     async def run(self, context: Context, action: str, work: Work[R_co, T, E]) -> Result[T, E | Failure]:
         """Run the work in a transaction, with retries. `action` is its name in the audit log, as in `order.pay`."""
+        return await self._use_case(context, action, lambda: self._run(context, action, work))
+
+    async def run_prepared(
+        self,
+        context: Context,
+        action: str,
+        check: Work[R_co, P, E],
+        prepare: Callable[[P], Awaitable[V]],
+        work: Callable[[Operation[R_co], V], Awaitable[Result[T, E]]],
+    ) -> Result[T, E | Failure]:
+        """Run `check` in a transaction, `prepare` in none, and `work` in a second one: what takes long holds no connection.
+
+        It is one use case. It ends with the check if that is refused or fails, and is answered from its key before anything is prepared.
+        """
+
+        async def both() -> Result[T, E | Failure]:
+            checked = await self._run(context, action, check)
+            if isinstance(checked, Err):
+                return checked
+            prepared = await prepare(checked.value)
+            return await self._run(context, action, lambda operation: work(operation, prepared))
+
+        return await self._use_case(context, action, both)
+
+    async def _use_case(
+        self, context: Context, action: str, use_case: Callable[[], Awaitable[Result[T, E | Failure]]]
+    ) -> Result[T, E | Failure]:
         token = CURRENT_TRACE.set(context.trace_id)
         try:
-            return await self._observe(action, lambda: self._run(context, action, work))
+            result = await self._observe(action, use_case)
+            match result:
+                case Ok():
+                    _log.info("%s: done", action)
+                case Err(Unavailable() | TooMuchContention() | OutcomeUnknown()):
+                    # The outage, the conflict or the connection has been logged.
+                    pass
+                case Err(reason):
+                    _log.info("%s: refused: %s", action, type(reason).__name__)
+            return result
         finally:
             CURRENT_TRACE.reset(token)
 
@@ -155,11 +193,6 @@ class Transactions(Generic[R_co]):
             await self._failed(context, action, begun, defect)
             raise
         self._succeeded(begun[-1])
-        match result:
-            case Ok():
-                _log.info("%s: done", action)
-            case Err(reason):
-                _log.info("%s: refused: %s", action, type(reason).__name__)
         return result
 
     def _succeeded(self, operation: Operation[R_co]) -> None:

@@ -14,11 +14,18 @@ app = typer.Typer(no_args_is_help=True, help="Administration of the database. DA
 
 # PostgreSQL cuts off longer names.
 _NAME_BYTES = 63
+# They stand for all roles, and for none.
+_NO_ROLES = ("public", "none")
 
 
 def _role(text: str) -> str:
     if not 0 < len(text.encode()) <= _NAME_BYTES:
         raise typer.BadParameter(f"the name of a role has 1 to {_NAME_BYTES} bytes")
+    if text.startswith("pg_") or text in _NO_ROLES:
+        raise typer.BadParameter(
+            f"{text} is a name of PostgreSQL's own, and what it is given, others would have, too; "
+            "name the role that the service logs in with, or a group of such roles"
+        )
     return text
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from shop.cli.running import SizeOption, parse_uuid, session
+from shop.cli.running import CursorOption, SizeOption, parse_uuid, session
 
 app = typer.Typer(invoke_without_command=True, help="List dead letters, newest first, or deal with one.")
 
@@ -16,14 +16,15 @@ MessageArgument = Annotated[uuid.UUID, typer.Argument(parser=parse_uuid, metavar
 
 
 @app.callback()
-def dead(context: typer.Context, size: SizeOption = 20) -> None:
+def dead(context: typer.Context, size: SizeOption = 20, cursor: CursorOption = None) -> None:
     """List the dead letters of the consumers and of the relay, newest first; or show, replay or discard one."""
     if context.invoked_subcommand is not None:
         return
     here = session(context)
-    letters = here.value(here.run(lambda shop: here.reads(shop).dead_letters(size)))
-    rows = [item.model_dump(mode="json") for item in letters]
-    here.output.listing(rows, columns=["message_id", "consumer", "event_type", "attempts", "last_error", "dead_at"])
+    page = here.value(here.run(lambda shop: here.reads(shop).dead_letters(size, cursor)))
+    rows = [item.model_dump(mode="json") for item in page.items]
+    columns = ["message_id", "consumer", "event_type", "attempts", "last_error", "dead_at"]
+    here.output.listing(rows, columns=columns, cursor=page.next_cursor)
 
 
 @app.command()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from shop.application.transactions.failures import OutcomeUnknown
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import session
 from shop.domain.result import Err, Ok, Result
@@ -33,6 +35,8 @@ def import_users(
 ) -> None:
     """Register the users of a file, a thousand in a transaction, and report which lines were refused, and why: then the exit status is 1.
 
+    An import that fails midway reports what it has done, too, and can be repeated.
+
     A phone number may be empty. A password's hash is in PHC form, as argon2 writes it: $argon2id$v=19$m=65536,t=3,p=4$<salt>$<hash>.
     """
     here = session(context)
@@ -41,19 +45,61 @@ def import_users(
     except (ValueError, OSError) as error:
         raise here.failed(Problem("usage", "Usage", 400, f"{file}: {error}", ExitCode.USAGE)) from None
 
-    async def work(shop: Shop) -> int:
-        imported = 0
-        rest = iter(new.values())
-        while batch := [user for _, user in islice(rest, _BATCH)]:
-            taken = here.value(await shop.users.import_batch(here.context, batch))
-            refused.extend((new[each.email.text.lower()][0], str(each)) for each in taken)
-            imported += len(batch) - len(taken)
-        return imported
+    progress = _Progress(refused, not_tried=len(new))
+    here.done = progress.failed
 
-    imported = here.run(work)
-    here.output.record({"imported": imported, "refused": [{"line": line, "reason": reason} for line, reason in sorted(refused)]})
+    async def work(shop: Shop) -> None:
+        rest = iter(new.values())
+        while batch := list(islice(rest, _BATCH)):
+            progress.begin([line for line, _ in batch])
+            answer = await shop.users.import_batch(here.context, [user for _, user in batch])
+            match answer:
+                case Ok(taken):
+                    progress.imported += len(batch) - len(taken)
+                    refused.extend((new[each.email.text.lower()][0], str(each)) for each in taken)
+                    progress.batch = None
+                case Err(error):
+                    progress.is_unknown = isinstance(error, OutcomeUnknown)
+                    here.value(answer)
+
+    here.run(work)
+    here.output.record(progress.record())
     if refused:
         raise typer.Exit(ExitCode.REFUSED)
+
+
+@dataclass
+class _Progress:
+    """What an import has done so far."""
+
+    refused: list[tuple[int, str]]
+    not_tried: int
+    imported: int = 0
+    # The first and last line of the batch that is being imported.
+    batch: tuple[int, int] | None = None
+    is_unknown: bool = True
+
+    def begin(self, lines: Sequence[int]) -> None:
+        """Begin a batch, whose outcome is unknown until it is known."""
+        self.batch = (lines[0], lines[-1])
+        self.not_tried -= len(lines)
+
+    def record(self) -> dict[str, object]:
+        """Return what was imported and what was refused."""
+        return {"imported": self.imported, "refused": [{"line": line, "reason": reason} for line, reason in sorted(self.refused)]}
+
+    def failed(self) -> dict[str, object]:
+        """Return the same of an import that failed, with the batch where that was, and how to go on."""
+        how = "repeat the import of this file"
+        if self.imported:
+            how += f", which refuses the {self.imported} users imported so far: their addresses are taken"
+        failed = None
+        if self.batch is not None:
+            first, last = self.batch
+            failed = {"first_line": first, "last_line": last, "outcome": "unknown" if self.is_unknown else "not imported"}
+            if self.is_unknown:
+                how += f"; whether lines {first} to {last} are refused in this way, too, shows whether they were imported"
+        return {**self.record(), "failed": failed, "not_tried": self.not_tried, "next": how}
 
 
 def _read(file: Path) -> tuple[dict[str, tuple[int, NewUser]], list[tuple[int, str]]]:

@@ -28,11 +28,17 @@ def republish(
         raise typer.BadParameter(f"{last} is before {first}", param_hint="LAST")
     here = session(context)
 
-    async def work(shop: Shop) -> int:
-        begin, republished = first, 0
+    begin, republished = first, 0
+
+    def done() -> dict[str, int]:
+        return {"republished": republished, "next_position": begin}
+
+    async def work(shop: Shop) -> None:
+        nonlocal begin, republished
         while positions := here.value(await shop.recovery.republish_batch(here.context, begin, last)):
             republished += len(positions)
             begin = positions[-1] + 1
-        return republished
 
-    here.output.record({"republished": here.run(work)})
+    here.done = done
+    here.run(work)
+    here.output.record({"republished": republished})

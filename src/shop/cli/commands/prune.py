@@ -32,7 +32,7 @@ def prune(context: typer.Context) -> None:
             here.output.record(removed)
             return
         # The rest is done, and each failure is in the log; the first one decides the status.
-        here.output.note("removed all the same: " + ", ".join(f"{name} {count}" for name, count in removed.items()))
+        here.done = lambda: removed
         failure = done.failures[0]
         if isinstance(failure, StoreDefect):
             raise failure

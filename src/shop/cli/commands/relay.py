@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shop.cli.output import ExitCode, Problem
-from shop.cli.running import MetricsPortOption, no_broker, session, until_stopped
+from shop.cli.running import MetricsPortOption, broker_of, no_broker, preparing, session, until_stopped
 
 if TYPE_CHECKING:
     from shop.bootstrap.service import Shop
@@ -33,7 +33,8 @@ def relay(
         if not once:
             return await until_stopped(here, shop, "relay", shop.relay.run, metrics_port)
         try:
-            return await shop.relay.run_until_empty()
+            async with preparing(here, broker_of(here, shop)):
+                return await shop.relay.run_until_empty()
         except BrokerUnavailable as error:
             raise here.failed(Problem("broker-unavailable", "Broker unavailable", 503, str(error), ExitCode.UNAVAILABLE)) from error
         except (StoreLost, TransactionConflict) as error:

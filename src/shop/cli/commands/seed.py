@@ -28,8 +28,13 @@ def seed(
 
     here = session(context)
 
-    async def work(shop: Shop) -> tuple[int, int]:
-        new = orders = 0
+    new = orders = 0
+
+    def done() -> dict[str, int]:
+        return {"new_users": new, "orders": orders, "number": number}
+
+    async def work(shop: Shop) -> None:
+        nonlocal new, orders
         columns = (TextColumn("users"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), disable=here.output.is_json, transient=True) as progress:
             task = progress.add_task("users", total=users)
@@ -37,7 +42,7 @@ def seed(
                 new += here.value(await shop.seeds.write(here.context, number, batch))
                 orders += len(batch.orders)
                 progress.advance(task, len(batch.users))
-        return new, orders
 
-    new, orders = here.run(work)
-    here.output.record({"users": users, "new_users": new, "orders": orders, "number": number})
+    here.done = done
+    here.run(work)
+    here.output.record({"users": users, **done()})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shop.bootstrap.service import Shop
 
 # An order's id is written with hyphens.
-_TRACE = re.compile(r"[0-9a-f]{32}")
+_TRACE = re.compile(r"[0-9a-fA-F]{32}")
 _ENTRIES = 1000
 
 
@@ -32,7 +32,7 @@ def trace(
 
     here = session(context)
     file = Path(here.settings().settings.trace_file)
-    trace_ids = [subject] if _TRACE.fullmatch(subject) else _traces_of(here, parse_uuid(subject))
+    trace_ids = [subject.lower()] if _TRACE.fullmatch(subject) else _traces_of(here, parse_uuid(subject))
     try:
         spans = read_spans(file, trace_ids)
     except OSError as error:

@@ -13,7 +13,7 @@ from shop.application.reads.searches import UserFilter, UserSort
 from shop.cli.output import ExitCode, Problem
 from shop.cli.running import CursorOption, Session, SizeOption, UserArgument, in_utc, session
 from shop.domain.result import Err, Ok, Result
-from shop.domain.users import Profile, Role, User
+from shop.domain.users import Kept, Profile, ProfileChange, Role, User
 from shop.domain.values import EmailAddress, Password, PersonName, PhoneNumber, UserId
 
 if TYPE_CHECKING:
@@ -75,10 +75,7 @@ def update(
     if (first, last, email, phone, no_phone) == (None, None, None, None, False):
         raise typer.BadParameter("nothing to change; --help lists the options")
 
-    def change(known: Profile) -> Profile:
-        number = None if no_phone else known.phone if phone is None else here.value(PhoneNumber.parse(phone))
-        name = PersonName.parse(known.name.first if first is None else first, known.name.last if last is None else last)
-        return Profile(here.value(name), known.email if email is None else here.value(EmailAddress.parse(email)), number)
+    change = here.value(ProfileChange.parse(first, last, email, None if no_phone else Kept.KEPT if phone is None else phone))
 
     async def work(shop: Shop) -> Result[User, ProfileError | Failure]:
         return await shop.users.update_profile(here.context, UserId(user), change, versions=None if version is None else {version})
@@ -103,6 +100,7 @@ def delete(context: typer.Context, user: UserArgument) -> None:
 
     async def work(shop: Shop) -> bool:
         here.value(await shop.users.delete(here.context, UserId(user)))
+        here.done = lambda: {"id": user, "deleted": True, "traces_left": True}
         return await _erase_rest(here, shop, user)
 
     here.output.record({"id": user, "deleted": True, "traces_left": not here.run(work)})
@@ -115,6 +113,7 @@ def erase(context: typer.Context, user: UserArgument) -> None:
 
     async def work(shop: Shop) -> bool:
         here.value(await shop.users.erase(here.context, UserId(user)))
+        here.done = lambda: {"id": user, "erased": True, "traces_left": True}
         return await _erase_rest(here, shop, user)
 
     here.output.record({"id": user, "erased": True, "traces_left": not here.run(work)})

@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from shop.application.health import Unhealthy
@@ -16,8 +17,7 @@ _TIMEOUT = 3.0
 async def sync_policy(monitoring_url: str) -> str:
     """Check that JetStream syncs messages to disk before it acknowledges them. Raises `Unhealthy`."""
     try:
-        text = await asyncio.to_thread(_get, f"{monitoring_url.rstrip('/')}/varz")
-        config: dict[str, Any] = json.loads(text)["jetstream"]["config"]
+        config: dict[str, Any] = json.loads(await _get(monitoring_url, "varz"))["jetstream"]["config"]
         if config.get("sync_always", False):
             return "sync_interval=always"
         interval = timedelta(microseconds=config["sync_interval"] / 1000)
@@ -30,8 +30,37 @@ async def sync_policy(monitoring_url: str) -> str:
     )
 
 
-def _get(url: str) -> bytes:
-    # The settings allow only http and https.
-    with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 as above
-        content: bytes = response.read()
-        return content
+async def require_storage(monitoring_url: str) -> None:
+    """Check that JetStream stores messages, as far as its endpoint says: a failed write, or a full store. Raises `Unhealthy`.
+
+    `sync_policy` reports an endpoint that cannot be read.
+    """
+    try:
+        health: dict[str, Any] = json.loads(await _get(monitoring_url, "healthz"))
+        jetstream: dict[str, Any] = json.loads(await _get(monitoring_url, "varz"))["jetstream"]
+        limit, used = jetstream["config"]["max_storage"], jetstream["stats"]["storage"]
+        is_full = 0 < limit <= used
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if health.get("status") != "ok":
+        raise Unhealthy(
+            f"NATS says: {health.get('error') or health.get('status')}; after a failed write it stores nothing until it is restarted"
+        )
+    if is_full:
+        raise Unhealthy(f"the store is full: {used} of {limit} bytes (max_file_store), and nothing more is stored")
+
+
+async def _get(monitoring_url: str, name: str) -> bytes:
+    return await asyncio.to_thread(_read, f"{monitoring_url.rstrip('/')}/{name}")
+
+
+def _read(url: str) -> bytes:
+    try:
+        # The settings allow only http and https.
+        with urlopen(url, timeout=_TIMEOUT) as response:  # noqa: S310 as above
+            content: bytes = response.read()
+    except HTTPError as error:
+        # Its body says what is wrong.
+        with error:
+            content = error.read()
+    return content

@@ -219,7 +219,7 @@ async def _read_once(conn: Connection) -> None:
         await orders.list_daily_sales(conn, since=dt.date.max)
         await audit.list_audit_entries(conn, after_id=None, page_size=0)
         await outbox.measure_outbox(conn)
-        await inbox.list_dead_messages(conn, at_most=0)
+        await inbox.list_dead_messages(conn, after_dead_at=None, after_consumer=None, after_message_id=None, page_size=0)
         await answers.get_answer(conn, scope="", key="")
         await logins.get_blocked_login(conn, login="", attempts=0, period=dt.timedelta())
         # Those that change only functions, rights or constraints.

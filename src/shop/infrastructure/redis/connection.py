@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -21,6 +22,12 @@ _NO_WRITES: Final[Mapping[str, str]] = {
     "unable to persist": "it cannot save its data; make room on its disk",
 }
 """What is wrong and its cure, by a part of the server's message."""
+
+# A message of the server may quote arguments, which are values; only what looks like the name of a command is shown.
+_ARGUMENTS: Final = re.compile(r",? with args beginning with.*", re.DOTALL)
+_QUOTED: Final = re.compile(r"'[^']*('|$)|\"[^\"]*(\"|$)|`[^`']*(['`]|$)")
+_COMMAND: Final = re.compile(r"['\"`][A-Za-z]{1,16}([| ][A-Za-z]{1,16})?['\"]")
+_SAID: Final = 200
 
 
 class _Pool(BlockingConnectionPool):
@@ -88,6 +95,10 @@ def errors_as(unavailable: Callable[[str], Exception]) -> Generator[None]:
 def _reason(error: RedisError | OSError) -> str:
     if not isinstance(error, ResponseError):
         return str(error) or type(error).__name__
-    # Not the server's message, which may quote the arguments, which are values. An error in a script has no class of its own.
+    # An error in a script has no class of its own.
     found = next((cure for code, cure in _NO_WRITES.items() if code in str(error)), None)
-    return f"Redis accepts no writes: {found}" if found else type(error).__name__
+    if found:
+        return f"Redis accepts no writes: {found}"
+    said = _ARGUMENTS.sub("", str(error))
+    said = " ".join(_QUOTED.sub(lambda quoted: quoted[0] if _COMMAND.fullmatch(quoted[0]) else "…", said).split())[:_SAID]
+    return f"Redis refuses: {said}" if said else type(error).__name__

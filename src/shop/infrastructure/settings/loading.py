@@ -60,15 +60,24 @@ def load_settings(*, file: Path | None = None, overrides: Mapping[str, str] | No
     raw: dict[str, RawSetting] = {}
     problems: list[str] = []
     unreadable = set[str]()
+    variables: dict[str, EnvSettingsSource] = {}
     try:
         if file is not None or os.path.lexists(DEFAULT_FILE):
             from shop.infrastructure.settings.yaml_source import YamlSource
 
             from_file = YamlSource(Settings, file or DEFAULT_FILE)
             raw, problems = from_file(), from_file.problems
-        variables = {".env": DotenvSource(Settings), "environment": EnvSettingsSource(Settings)}
     except UnreadableSource as error:
-        raise SettingsError([str(error)]) from None
+        problems.append(str(error))
+        unreadable |= Settings.model_fields.keys()
+    try:
+        variables[".env"] = dotenv = DotenvSource(Settings)
+        problems += dotenv.problems
+        unreadable |= dotenv.unread
+    except UnreadableSource as error:
+        problems.append(str(error))
+        unreadable |= Settings.model_fields.keys()
+    variables["environment"] = EnvSettingsSource(Settings)
     for name, source in variables.items():
         direct = {key: RawSetting(variable_of(key), value, name) for key, value in source().items()}
         secret, problems_of_files, keys = _from_files(source, name, direct)

@@ -69,8 +69,8 @@ Seconds = Annotated[float, Field(ge=0.001, le=3600)]
 class Settings(BaseSettings):
     """All settings. As environment variables, URLs have their conventional names and all others the prefix SHOP_."""
 
-    # `only_existing`: the file may contain variables of other programs.
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", env_file=".env", dotenv_filtering="only_existing")
+    # `only_existing`: `.env` may contain variables of other programs. It is not named here, or each validation would read it again.
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="SHOP_", dotenv_filtering="only_existing")
 
     database_url: Annotated[PostgresUrl, Field(validation_alias="database_url", description="The primary database.")]
     database_read_url: Annotated[
@@ -135,7 +135,10 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=1_000_000, description="Connections that an address may have open, unless it is a trusted proxy.")
     ] = 100
     http_rate_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Requests that an address may send in a minute.")] = 600
-    http_login_limit: Annotated[int, Field(ge=1, le=1_000_000, description="Attempts to log in that an address may make in a minute.")] = 30
+    http_login_limit: Annotated[
+        int,
+        Field(ge=1, le=1_000_000, description="Logins, registrations and changes of a password that an address may request in a minute."),
+    ] = 30
     http_drain: Annotated[
         float, Field(ge=0, le=300, description="Seconds in which a server that is to stop still accepts connections, but is not ready.")
     ] = 5.0
@@ -144,7 +147,10 @@ class Settings(BaseSettings):
         AfterValidator(_proxies),
         Field(description="Addresses and networks of proxies, separated by commas, whose X-Forwarded-For is believed; a Unix socket's is."),
     ] = "127.0.0.1"
-    nats_stream: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream that holds the events.")] = "SHOP"
+    nats_stream: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The stream of the events; each deployment has its own."),
+    ] = "SHOP"
     message_retention_days: Annotated[int, Field(ge=1, le=3650, description="Days that messages are kept after publication.")] = 30
     bury_newer_events: Annotated[
         bool, Field(description="Whether consumers make events of a newer version dead letters, and do not wait for a newer program.")

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
 from shop.infrastructure.small_files import read_small_file
 
 _PREFIX = "SHOP_"
+_VARIABLES = ".env"
 
 # Kubernetes and Docker set these for every service, also for one called `shop` or `redis`.
 _INJECTED = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT\w*|PORT_\d+_(TCP|UDP)\w*)|.*_PORT")
@@ -71,7 +72,16 @@ def left_over(source: EnvSettingsSource, name: str, secrets: Collection[str]) ->
 
 
 class DotenvSource(DotEnvSettingsSource):
-    """An optional file of variables. Raises `UnreadableSource`."""
+    """An optional file of variables. `problems` lists the lines that are none, and `unread` the settings named in them.
+
+    Raises `UnreadableSource`.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        """Read the file."""
+        self.problems: list[str] = []
+        self.unread = set[str]()
+        super().__init__(settings_cls, env_file=_VARIABLES)
 
     def _read_env_files(self) -> Mapping[str, str | None]:
         # The base class ignores a folder or a broken link; here, a file that exists and cannot be read is an error.
@@ -79,15 +89,17 @@ class DotenvSource(DotEnvSettingsSource):
         return self._read_env_file(path) if os.path.lexists(path) else {}
 
     def _read_env_file(self, file_path: Path) -> Mapping[str, str | None]:
-        text = text_of(file_path)
-        for binding in parse_stream(StringIO(text)):
-            if binding.error:
-                before = binding.original.string
-                line = binding.original.line + before[: len(before) - len(before.lstrip())].count("\n")
-                # python-dotenv would skip it, with all that an open quote includes.
-                raise UnreadableSource(f"{file_path}:{line}: is not of the form NAME=value")
+        valid: list[str] = []
+        for binding in parse_stream(StringIO(text_of(file_path))):
+            written = binding.original.string
+            if not binding.error:
+                valid.append(written)
+                continue
+            line = binding.original.line + written[: len(written) - len(written.lstrip())].count("\n")
+            self.problems.append(f"{file_path}:{line}: is not of the form NAME=value")
+            self.unread |= {key for key in self.settings_cls.model_fields if variable_of(key) in written.upper()}
         # A name without a value is an error, not an absent setting.
-        return {name.lower(): value or "" for name, value in dotenv_values(stream=StringIO(text)).items()}
+        return {name.lower(): value or "" for name, value in dotenv_values(stream=StringIO("".join(valid))).items()}
 
 
 def text_of(path: Path) -> str:

@@ -31,7 +31,7 @@ SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{32}$")]
     status_code=201,
     response_model=UserSummary,
     responses={
-        **documented(Problem.EMAIL_TAKEN, Problem.INVALID_VALUE, login=False, write=True, body=True, key=True),
+        **documented(Problem.EMAIL_TAKEN, Problem.INVALID_VALUE, Problem.TOO_MANY_ATTEMPTS, login=False, write=True, body=True, key=True),
         201: created("user_id", "show_user", "update_user", "delete_user", "erase_user", "list_orders_of_user", "grant_role"),
     },
 )
@@ -39,7 +39,7 @@ async def register_user(caller: Anyone, body: Registration, idempotency_key: Key
     """Register a user."""
     profile, password = body.profile(), body.new_password()
     return await caller.perform(
-        lambda context: caller.shop.users.register(context, profile, password),
+        lambda context: caller.shop.limited_users.register(context, profile, password),
         lambda user: Reply.of(UserSummary.of(user), 201, version=user.version, location=f"/users/{user.id}"),
         key=idempotency_key,
         body=body,
@@ -91,8 +91,9 @@ async def show_user(caller: LoggedIn, user_id: UUID, known: Known) -> Response:
 )
 async def update_user(caller: LoggedIn, user_id: UUID, body: ProfilePatch, versions: Matched, idempotency_key: Key = None) -> Response:
     """Change parts of a user's profile, if `If-Match` names the current version."""
+    change = body.change()
     return await caller.perform(
-        lambda context: caller.shop.users.update_profile(context, UserId(user_id), body.change, versions=versions),
+        lambda context: caller.shop.users.update_profile(context, UserId(user_id), change, versions=versions),
         _shown,
         key=idempotency_key,
         body=body,
@@ -161,7 +162,7 @@ async def change_password(
     """Change a user's password, and end all sessions of the user."""
     new = body.new_password()
     return await caller.perform(
-        lambda context: caller.shop.users.change_password(context, UserId(user_id), body.old.get_secret_value(), new, versions),
+        lambda context: caller.shop.limited_users.change_password(context, UserId(user_id), body.old.get_secret_value(), new, versions),
         _nothing,
         key=idempotency_key,
         body=body,

@@ -17,7 +17,7 @@ from sqlwright.project.configuration import CONFIG, read_configuration
 
 def why(
     query: Annotated[str, typer.Argument(help="The query: GetUser, users.sql:GetUser, or OUT:GetUser.", show_default=False)],
-    column: Annotated[str, typer.Argument(help="Only this column.", show_default=False)] = "",
+    column: Annotated[str, typer.Argument(help="Only this column, or embedded row.", show_default=False)] = "",
     without: Annotated[
         list[str], typer.Option(metavar="PARAMETER", help="Leave out an optional parameter; may be repeated.", show_default=False)
     ] = [],  # noqa: B006 - typer makes a new list for each call

@@ -22,6 +22,15 @@ def why_refused(connection: psycopg.Connection[Any], sql: str, refused: Refused)
     return f"PostgreSQL refuses it: {refused.message}", cure, offset
 
 
+def more_than_a_list(source: QuerySource, order: Order) -> Diagnostic | None:
+    """Report an order with a semicolon, as of one that is followed by another one on its line."""
+    semicolon = next((token.start for token in significant(order.by) if token.text == ";"), None)
+    if semicolon is None:
+        return None
+    cure = "write each order on a line of its own, without `;`: `-- @order name: column DESC, column`."
+    return refused_order(source, order, "`;` is no part of a list for ORDER BY", cure, semicolon)
+
+
 def refused_order(source: QuerySource, order: Order, message: str, cure: str, offset: int | None) -> Diagnostic:
     """Report an order; `offset` is a character of its list, None for an error that is about no character of it."""
     return Diagnostic(

@@ -28,6 +28,7 @@ ORDER BY c.relname, a.attnum
 _FUNCTIONS = "SELECT DISTINCT proname::text FROM pg_proc WHERE pg_function_is_visible(oid)"
 _SIGNATURES = "SELECT proname || '(' || oidvectortypes(proargtypes) || ')' FROM pg_proc WHERE proname = %s ORDER BY 1"
 _TYPES = "SELECT typname::text FROM pg_type t WHERE pg_type_is_visible(t.oid) AND typelem = 0 AND (typrelid = 0 OR typnamespace > 16383)"
+_COLLATIONS = "SELECT lower(collname), quote_ident(collname) FROM pg_collation WHERE pg_collation_is_visible(oid) ORDER BY collname"
 _LABELS = """
 SELECT t.typname::text, array_agg(e.enumlabel::text ORDER BY e.enumsortorder) FROM pg_enum e JOIN pg_type t ON t.oid = e.enumtypid
 GROUP BY t.oid, t.typname
@@ -79,8 +80,8 @@ def _joined_sign(connection: psycopg.Connection[Any], source: QuerySource, sql: 
         if meant in {(at.line, at.column), (behind.line, behind.column)}:
             if sign.operator in known:
                 return sign.diagnostic(source, f"write `{sign.cure}` if `{sign.name}` is a parameter.")
-            cures = dict.fromkeys(each.cure for each in signs if each.operator not in known)
-            return sign.diagnostic(source, f"write {' and '.join(f'`{cure}`' for cure in cures)}.")
+            cures = dict.fromkeys(f"`{each.cure}`{f' if `{each.name}` is a parameter' * (each.operator in known)}" for each in signs)
+            return sign.diagnostic(source, f"write {' and '.join(cures)}.")
     return None
 
 
@@ -110,7 +111,10 @@ def _suggest(connection: psycopg.Connection[Any], tokens: Sequence[Token], index
             return last, _column(connection, tokens, index, last)
         case "42883" if _text(tokens, last := _last_part(tokens, index) + 1) == "(":
             return last - 1, _function(connection, _name(tokens[last - 1]))
-        case "42704":
+        case "42704" if tokens[index].kind in {Kind.WORD, Kind.QUOTED_NAME}:
+            if _text(tokens, index).upper() == "COLLATE":
+                last = _last_part(tokens, index + 1)
+                return last, _collation(connection, _name(tokens[last]))
             last = _last_part(tokens, index)
             known = [row[0] for row in connection.execute(_TYPES).fetchall()]
             return last, _did_you_mean(_name(tokens[last]), known)
@@ -145,6 +149,13 @@ def _function(connection: psycopg.Connection[Any], name: str) -> str:
     if signatures:
         return f"there is {', '.join(signatures[:_LISTED])}: write a cast for the argument that differs."
     return _did_you_mean(name, [row[0] for row in connection.execute(_FUNCTIONS).fetchall()])
+
+
+def _collation(connection: psycopg.Connection[Any], name: str) -> str:
+    """Suggest collations, whose names mostly have capitals, which need quotes."""
+    known: dict[str, str] = dict(connection.execute(_COLLATIONS).fetchall())
+    close = difflib.get_close_matches(name.lower(), known, n=2, cutoff=0.6)
+    return f"did you mean {' or '.join(f'`{known[each]}`' for each in close)}?" if close else ""
 
 
 def _label(connection: psycopg.Connection[Any], label: str, message: str) -> str:

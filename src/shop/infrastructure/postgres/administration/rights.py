@@ -82,7 +82,9 @@ async def grant_rights(conn: AsyncConnection[Any], role: str) -> bool:
     if found is None:
         await conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
     elif await (await conn.execute(_OWNED, [list(RIGHTS), role])).fetchone() != (0,):
-        raise NotTheOwner(f"{role} owns the tables, so it may do everything; grant the rights to another role")
+        raise NotTheOwner(
+            f"{role} owns the tables, is a member of their owner, or is a superuser: it may do everything; grant the rights to another role"
+        )
     for kind in ("TABLES", "SEQUENCES", "ROUTINES"):
         await conn.execute(sql.SQL("REVOKE ALL ON ALL {} IN SCHEMA public FROM {}").format(sql.SQL(kind), name))
     await conn.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))

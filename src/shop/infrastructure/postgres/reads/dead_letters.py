@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 from shop.application.messaging.messages import Message
-from shop.application.reads.dead_letters import RELAY
+from shop.application.reads.dead_letters import RELAY, DeadLetterKey, DeadLetterPage
 from shop.application.reads.models import DeadLetter, DeadMessage
 from shop.infrastructure.postgres.queries import Queries
 from shop_db import inbox, outbox
@@ -18,10 +17,18 @@ class PostgresDeadLetterReadRepository:
     def __init__(self, queries: Queries) -> None:
         self._query = queries
 
-    async def newest(self, at_most: int) -> Sequence[DeadLetter]:
-        """Return dead letters, newest first."""
-        rows = await self._query(inbox.list_dead_messages, at_most=at_most)
-        return [
+    async def page(self, size: int, after: DeadLetterKey | None = None) -> DeadLetterPage:
+        """Return the first page, or the one after a key. Raises ValueError for a size below 1."""
+        if size < 1:
+            raise ValueError(f"a page has at least one dead letter, not {size}")
+        rows = await self._query(
+            inbox.list_dead_messages,
+            after_dead_at=None if after is None else after.dead_at,
+            after_consumer=None if after is None else after.consumer,
+            after_message_id=None if after is None else after.message_id,
+            page_size=size + 1,
+        )
+        letters = tuple(
             DeadLetter(
                 consumer=row.consumer,
                 message_id=row.message_id,
@@ -30,8 +37,12 @@ class PostgresDeadLetterReadRepository:
                 last_error=row.last_error or "",
                 dead_at=row.dead_at,
             )
-            for row in rows
-        ]
+            for row in rows[:size]
+        )
+        if len(rows) <= size:
+            return DeadLetterPage(letters, following=None)
+        last = letters[-1]
+        return DeadLetterPage(letters, following=DeadLetterKey(last.dead_at, last.consumer, last.message_id))
 
     async def get(self, consumer: str, message_id: uuid.UUID) -> DeadMessage | None:
         """Return a dead letter with its message."""
