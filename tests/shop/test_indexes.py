@@ -31,6 +31,7 @@ FILTERING = {
     "END_USER_SESSIONS": "one row by its key, and an UPDATE shows the predicate of a partial index as a filter",
     "GET_DUE_ERASURES": "those that are not due are of the last two hours",
     "HAS_UNSETTLED_NOTICE": "the messages of one recipient by their keys, five at most",
+    "LIST_DEAD_MESSAGES": "dead letters are in indexes of their own, and nearly all of them come after the place",
     "MEASURE_ERASURES": "those that are not due are of the last two hours",
     "MEASURE_STREAM_GAP": "runs once per connection, so it is planned with its values: by place in the stream",
     "RELEASE_CLAIM": "the rows of one batch by their keys, and nearly all of them are still claimed",
