@@ -204,13 +204,15 @@ class Late:
             await self._holder.execute("SELECT pg_advisory_unlock_all()")
 
 
-@pytest.mark.parametrize(("attempts", "expected"), [(2, AlreadyAnswered), (100, OutcomeUnknown)])
+@pytest.mark.parametrize(
+    ("attempts", "deadline", "expected"), [(2, 20.0, AlreadyAnswered), (30, 20.0, AlreadyAnswered), (-1, 0.5, OutcomeUnknown)]
+)
 async def test_a_request_waits_for_its_own_transaction_and_says_that_it_does_not_know(
-    pool: Pool, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher, attempts: int, expected: type[object]
+    pool: Pool, conn: AsyncConnection[Any], cheap_hasher: PasswordHasher, attempts: int, deadline: float, expected: type[object]
 ) -> None:
     # Not that the key is in use, by which nothing would have been done.
     late = Late(pool, conn, attempts)
-    users = UserCommands(Transactions(late.begin, sleep=late.wait), cheap_hasher)
+    users = UserCommands(Transactions(late.begin, retries=Retries(deadline=deadline), sleep=late.wait), cheap_hasher)
     result = await users.register(under("1"), ADA, PASSWORD)
     assert isinstance(result, Err)
     assert isinstance(result.error, expected)

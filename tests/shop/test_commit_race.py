@@ -63,7 +63,9 @@ async def _is_consistent(sessions: list[Session], *, at_the_same_time: bool) -> 
     await second.execute("UPDATE numbers SET value = 1 WHERE name = 'x'")
     committing = asyncio.create_task(second.execute("COMMIT"))
     while await _value(watch, "x") == 0:
-        pass
+        if committing.done():
+            # It is visible by now, unless it was refused.
+            committing.result()
     if not at_the_same_time:
         await committing
     try:

@@ -246,3 +246,12 @@ def test_a_file_that_cannot_be_written_loses_spans_and_fails_nothing(tmp_path: P
         "the file of spans is written again",
     ]
     writer.provider.shutdown()
+
+
+def test_a_pipe_without_a_reader_loses_spans_and_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "spans"
+    os.mkfifo(path)
+    writer = Writer(path, 1000)
+    writer.write("lost")
+    assert caplog.messages == ["spans are lost: the file cannot be written: No such device or address"]
+    writer.provider.shutdown()

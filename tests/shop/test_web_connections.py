@@ -273,7 +273,9 @@ async def test_a_client_that_has_gone_is_no_error_of_the_server(web: Web, caplog
                 writer.transport.abort()
             writer.close()
         assert (await answered(port, LIVE))[0] == 200
+        metrics = (await web.client.get("/metrics")).text
     assert caplog.messages == []
+    assert re.search(r'status="500"\} [^0]', metrics) is None
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.2"])

@@ -174,6 +174,27 @@ async def test_the_number_of_lines_is_looked_at_before_the_lines(database_url: s
             assert [each["at"] for each in refused.json()["errors"]] == ["/body/lines"]
 
 
+async def test_names_that_are_nested_nearly_as_deeply_as_the_parser_allows_are_no_defects(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        ada = await web.person()
+        headers = {**ada.headers, "Content-Type": "application/json"}
+        for depth in range(850, 1000, 3):
+            content = f'{{"role": {"[" * depth}{"]" * depth}}}'
+            answer = await web.client.put(f"/users/{ada.id}/role", headers=headers, content=content)
+            assert answer.status_code in {400, 422}
+
+
+async def test_no_body_needs_more_than_a_thousand_numbers_with_a_point_or_an_exponent(database_url: str) -> None:
+    async with open_web(database_url) as web:
+        for number, is_many in ((999, False), (1001, True)):
+            numbers = ",".join(f"{each}.5" for each in range(number))
+            content = f'{{"email": "a@b.example", "password": "b", "x": [{numbers}]}}'
+            refused = await web.client.post("/sessions", headers={"Content-Type": "application/json"}, content=content)
+            assert problem(refused) == (422, "invalid-request")
+            reasons = {each["reason"] for each in refused.json()["errors"]}
+            assert ("has more than 1000 numbers with a point or an exponent" in reasons) == is_many
+
+
 async def test_a_problem_says_that_it_does_not_list_all_invalid_parts(database_url: str) -> None:
     async with open_web(database_url) as web:
         body = {"first_name": "A", "last_name": "B", "email": f"{uuid.uuid4()}@example.org", "password": PASSWORD}

@@ -11,6 +11,7 @@ from dataclasses import replace
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from shop.application.cancellation import to_the_end
 from shop.domain.result import Ok
 from shop.domain.values import PasswordHash
 
@@ -28,7 +29,7 @@ def parameters(*, memory_kib: int, passes: int, lanes: int) -> argon2.Parameters
 
 
 class Argon2PasswordHasher:
-    """`PasswordHasher` in worker threads: argon2 releases the global interpreter lock."""
+    """`PasswordHasher` in worker threads: argon2 releases the global interpreter lock. A cancelled call ends with its thread."""
 
     def __init__(self, parameters: argon2.Parameters = DEFAULT) -> None:
         self._argon2 = argon2.PasswordHasher.from_parameters(parameters)
@@ -38,7 +39,7 @@ class Argon2PasswordHasher:
     async def hash(self, password: str) -> PasswordHash:
         """Hash a password with a new salt."""
         async with self._slots:
-            return PasswordHash(await asyncio.to_thread(self._argon2.hash, password))
+            return PasswordHash(await to_the_end(asyncio.to_thread(self._argon2.hash, password)))
 
     async def verify(self, password: str, hashed: PasswordHash | None) -> bool:
         """Return whether this is the password of the hash.
@@ -67,7 +68,7 @@ class Argon2PasswordHasher:
         async with self._slots:
             try:
                 # An attempt may be any text, also lone surrogates, which UTF-8 cannot encode.
-                return await asyncio.to_thread(self._argon2.verify, hashed.encoded, password.encode(errors="surrogatepass"))
+                return await to_the_end(asyncio.to_thread(self._argon2.verify, hashed.encoded, password.encode(errors="surrogatepass")))
             except VerifyMismatchError:
                 return False
 

@@ -53,8 +53,8 @@ class SpanFile(SpanExporter):
             os.close(self._file)
 
     def _open(self) -> int:
-        # Its statements and ids are for operators alone.
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        # Its statements and ids are for operators alone. Without waiting: a pipe is opened when it has a reader.
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o600)
 
     def _found(self) -> int:
         """Return the current file, which is opened if none is open yet, or that one is an older file by now, or is full."""

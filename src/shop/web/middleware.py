@@ -8,7 +8,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 from opentelemetry import propagate, trace
@@ -33,6 +33,8 @@ _UNLIMITED: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _JSON: Final = re.compile(r"\s*application/(?:[a-z0-9.-]+\+)?json\s*(?:;|$)", re.IGNORECASE)
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]*)", re.IGNORECASE)
 # What remains of a body that is not read is not worth receiving.
+# Of a request whose client went away before there was an answer, as in the logs of other servers; it is never sent.
+_CLIENT_GONE: Final = 499
 _CLOSE: Final = {"Connection": "close"}
 
 
@@ -52,7 +54,7 @@ class Observed:
         # Without tracestate and baggage, which nothing here uses: OpenTelemetry logs the text of invalid ones.
         sent = Headers(scope=scope).getlist("traceparent")
         parent = propagate.extract({"traceparent": sent[0]} if len(sent) == 1 else {})
-        started, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), _CLIENT_GONE
         with (
             _tracer.start_as_current_span(method, parent, SpanKind.SERVER, {"http.request.method": method}) as span,
             self._state.metrics.in_flight.track_inprogress(),
@@ -76,6 +78,9 @@ class Observed:
 
             try:
                 await self._app(scope, receive, answer)
+            except Exception:
+                status = HTTPStatus.INTERNAL_SERVER_ERROR
+                raise
             finally:
                 self._record(span, method, getattr(scope.get("route"), "path", "unknown"), status, time.perf_counter() - started)
 

@@ -24,6 +24,9 @@ _MAX_PARAMETERS: Final = 100
 _EXACT_DIGITS: Final = 15
 _EXACT: Final = 10.0**_EXACT_DIGITS
 _SHOWN_TEXT: Final = 100
+# More than any operation has, also with each value of each line.
+_MAX_FLOATS: Final = 1000
+_TOO_DEEP: Final = "is nested too deeply"
 
 
 class StrictRoute(APIRoute):
@@ -39,7 +42,11 @@ class StrictRoute(APIRoute):
                 raise invalid_request([(("query",), f"has more than {_MAX_PARAMETERS} parameters")])
             if self.body_field is None and await request.body():
                 raise invalid_request([(("body",), "this operation has no body")])
-            return await handle(request)
+            try:
+                return await handle(request)
+            except RecursionError:
+                # Nothing else here calls itself as often as its input says.
+                raise invalid_request([(("body",), _TOO_DEEP)]) from None
 
         return checked
 
@@ -94,22 +101,34 @@ def _ambiguities(body: bytes) -> list[str]:
                 found[f"an object has {_shown(name)} more than once"] = None
             known.add(name)
 
-    def compare(number: str) -> None:
-        if _is_rounded(number) and len(found) <= MAX_ERRORS:
-            found[f"the number {number[:40]} would be rounded to an integer"] = None
-
     def refuse(_: str) -> None:
         raise RequestValidationError([{"loc": ("body",), "msg": "the body is not JSON", "type": "json_invalid"}])
 
     try:
-        json.loads(body, object_pairs_hook=count, parse_float=compare, parse_constant=refuse)
+        json.loads(body, object_pairs_hook=count, parse_float=_comparing(found), parse_constant=refuse)
     except ValueError:
         # The framework has refused it, or reads none.
         return []
     except RecursionError:
         # The framework has read it, with fewer calls in front of it.
-        return ["is nested too deeply"]
+        return [_TOO_DEEP]
     return list(found)
+
+
+def _comparing(found: dict[str, None]) -> Callable[[str], None]:
+    """Return what reads a number with a point or an exponent, and adds it to what was found if it would be rounded to an integer."""
+    known = set[str]()
+
+    def compare(number: str) -> None:
+        if number in known or len(known) > _MAX_FLOATS or len(found) > MAX_ERRORS:
+            return
+        known.add(number)
+        if len(known) > _MAX_FLOATS:
+            found[f"has more than {_MAX_FLOATS} numbers with a point or an exponent"] = None
+        elif _is_rounded(number):
+            found[f"the number {number[:40]} would be rounded to an integer"] = None
+
+    return compare
 
 
 def _shown(name: str) -> str:

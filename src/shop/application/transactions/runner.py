@@ -14,7 +14,6 @@ from tenacity import (
     RetryCallState,
     retry_if_exception_type,
     retry_if_not_exception_type,
-    stop_after_attempt,
     wait_random_exponential,
 )
 
@@ -66,6 +65,10 @@ class Retries:
     first_wait: float = 0.02
     longest_wait: float = 1.0
     deadline: float = 20.0
+
+
+class _StillInProgress(CommitOutcomeUnknown):
+    """The transaction whose connection broke at its commit has not ended yet."""
 
 
 @dataclass(slots=True)
@@ -158,7 +161,7 @@ class Transactions(Generic[R_co]):
         cured = (TransactionConflict,) if context.once is None else (TransactionConflict, CommitOutcomeUnknown)
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(cured) & retry_if_not_exception_type(LockTimeout),
-            stop=stop_after_attempt(self._retries.attempts),
+            stop=self._gives_up,
             wait=wait_random_exponential(multiplier=self._retries.first_wait, max=self._retries.longest_wait),
             before_sleep=partial(_log_conflict, action),
             sleep=self._sleep,
@@ -250,7 +253,7 @@ class Transactions(Generic[R_co]):
         match result:
             case Err(KeyInUse()) if unknown.are_any:
                 # By the transaction whose connection broke: the server has not ended it yet.
-                raise CommitOutcomeUnknown("the transaction is still in progress")
+                raise _StillInProgress("the transaction is still in progress")
             case Err(AlreadyAnswered()) if unknown.events:
                 # The commit may have been carried out after the listener was called.
                 await to_the_end(self._notify(action, unknown.events))
@@ -263,6 +266,11 @@ class Transactions(Generic[R_co]):
         except Exception:  # noqa: BLE001 the transaction is committed:
             # nothing that fails here may look like a failure of the use case, and the outbox publishes the events anyway.
             _log.exception("%s: the listener failed after the commit", action)
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        # A transaction that is still in progress is waited for until the deadline.
+        is_over = state.outcome is None or not isinstance(state.outcome.exception(), _StillInProgress)
+        return is_over and state.attempt_number >= self._retries.attempts
 
     def _given_up(self, action: str, error: TransactionConflict | StoreLost, retrying: AsyncRetrying) -> TooMuchContention | Unavailable:
         if isinstance(error, StoreLost):

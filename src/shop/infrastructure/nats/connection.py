@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
@@ -141,6 +142,9 @@ def sentence(error: BaseException) -> str:
         return "NATS does not answer in time"
     if isinstance(error, nats.errors.NoRespondersError):
         return "JetStream is not enabled on the server, or does not answer"
+    if isinstance(error, nats.js.errors.APIError) and error.description is None:
+        # The answer to a request for messages has a status alone.
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(error).__name__.removesuffix("Error")).lower()
     return str(error) or type(error).__name__
 
 
