@@ -129,6 +129,7 @@ def stolen_session(thief: str, user: str) -> str:
     return text
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("has_python", [True, False])
 def test_the_commands_against_a_stolen_session_restore_the_address_or_change_nothing(
     service_url: str, tmp_path: Path, has_python: bool
@@ -157,6 +158,7 @@ def test_the_commands_against_a_stolen_session_restore_the_address_or_change_not
             assert emails == {ada: "away@example.org", thief: "ada@example.org"}
 
 
+@pytest.mark.programs
 def test_users_who_were_erased_after_a_backup_are_found_in_the_stream_and_erased_again(
     service_url: str, new_database: Callable[[str], str], tmp_path: Path
 ) -> None:

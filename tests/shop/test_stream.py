@@ -285,6 +285,7 @@ def test_health_names_overlapping_subjects(own_nats: LocalServer, service_url: s
     assert (found["is_healthy"], found["detail"].startswith(OVERLAP)) == (False, True)
 
 
+@pytest.mark.programs
 def test_settings_by_hand_survive_starts_of_all_programs(own_nats: LocalServer, service_url: str) -> None:
     asyncio.run(create(own_nats, **BY_HAND))
     before = asyncio.run(config(own_nats))
