@@ -249,8 +249,7 @@ SELECT name FROM users WHERE name = $1;
 def test_errors_of_sqlc_hide_no_wrong_name_and_no_wrong_command_of_an_annotation(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, HIDDEN_NAMES)
     done = sqlwright("generate")
-    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
-    assert found == [
+    assert done.errors == [
         'PostgreSQL refuses query Wrong: column "nme" does not exist',
         "@stream on query Streamed, which is :one",
         "@one on query One, which is :many",
@@ -263,8 +262,7 @@ def test_errors_of_sqlc_hide_no_wrong_name_and_no_wrong_command_of_an_annotation
 def test_errors_of_sqlc_hide_no_wrong_command_of_an_annotation_without_a_server(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, HIDDEN_NAMES)
     done = sqlwright("generate", SQLWRIGHT_DATABASE_URL="postgres://127.0.0.1:1/none")
-    found = [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
-    assert found == [
+    assert done.errors == [
         'column "nme" does not exist',
         "@stream on query Streamed, which is :one",
         "@one on query One, which is :many",
@@ -424,7 +422,7 @@ SELECT nme FROM users;
 
 def test_the_mistakes_of_each_query_with_the_same_name_are_reported(project: Path, sqlwright: Sqlwright) -> None:
     write_files(project, REPEATED)
-    errors = [line.removeprefix("error: ") for line in sqlwright("generate").err.splitlines() if line.startswith("error: ")]
+    errors = sqlwright("generate").errors
     assert errors == [
         "duplicate query name: Same",
         "query Same claims @notnull for `nme`, which it does not return",

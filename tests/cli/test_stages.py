@@ -49,7 +49,7 @@ UNKNOWN = "unknown annotation @nulable on query Misspelt; did you mean @nullable
 def errors(done: Run) -> list[str]:
     """What is wrong, in the order of the report."""
     assert (done.code, done.out) == (1, "")
-    return [line.removeprefix("error: ") for line in done.err.splitlines() if line.startswith("error: ")]
+    return done.errors
 
 
 def test_errors_of_one_stage_hide_none_that_another_stage_finds_in_other_queries(project: Path, sqlwright: Sqlwright) -> None:

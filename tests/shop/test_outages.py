@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import re
-import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Generator
@@ -30,6 +29,7 @@ from shop.infrastructure.postgres.administration.owner import owner_transaction
 from shop.infrastructure.postgres.pool import DatabaseNotReady
 from shop.local_servers import redis_server
 from shop.web.problems import OF_ERROR, Refused
+from tests.support.disks import small_disk
 
 from .web import PASSWORD, Web, open_web, problem
 
@@ -235,20 +235,12 @@ async def test_rights_that_were_not_granted_are_not_ready(database_url: str, ser
 
 @contextmanager
 def _full_disk() -> Generator[Path]:
-    """A file system without room, if we may mount one."""
+    """A file system without room, which the server's user can reach."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        disk = folder / "disk"
-        disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-        if subprocess.run(mount, capture_output=True, check=False).returncode:
-            pytest.skip("may not mount a file system")
-        try:
+        with small_disk(folder, "256k") as disk:
             yield disk
-        finally:
-            unmount = ["umount", "-l", str(disk)]
-            subprocess.run(unmount, check=True)
 
 
 def _lend(disk: Path, data: Path) -> None:

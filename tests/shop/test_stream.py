@@ -39,6 +39,7 @@ from shop.infrastructure.nats.broker import NatsBroker, open_broker
 from shop.infrastructure.nats.monitoring import require_storage
 from shop.infrastructure.nats.subjects import Subjects, covers
 from shop.local_servers import LocalServer, nats_server
+from tests.support.disks import small_disk
 from tests.support.waiting import wait_until
 
 from .events import EVENTS, message
@@ -459,25 +460,10 @@ async def test_a_full_store_is_reported(tmp_path: Path) -> None:
             await require_storage(server.monitoring_url)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with little room, if we may mount one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount a file system")
-    try:
-        yield disk
-    finally:
-        unmount = ["umount", "-l", str(disk)]
-        subprocess.run(unmount, check=True)
-
-
-async def test_a_server_that_stores_nothing_after_its_disk_was_full_is_reported_until_it_is_restarted(small_disk: Path) -> None:
-    with nats_server(small_disk) as server:
-        ballast = small_disk / "ballast"
-        ballast.write_bytes(bytes(shutil.disk_usage(small_disk).free - 200_000))
+async def test_a_server_that_stores_nothing_after_its_disk_was_full_is_reported_until_it_is_restarted(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "4m") as disk, nats_server(disk) as server:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(shutil.disk_usage(disk).free - 200_000))
         async with open_broker(server.url, answer_within=1) as broker:
             await broker.prepare()
             await require_storage(server.monitoring_url)

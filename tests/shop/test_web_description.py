@@ -14,7 +14,6 @@ from typing import Any, get_args
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from pydantic import JsonValue
 from schemathesis import GenerationMode
@@ -32,6 +31,7 @@ from shop.domain.users import Role
 from shop.domain.values import InvalidValue
 from shop.web.middleware import Limits
 from shop.web.problems import OF_ERROR, Problem, Refused
+from tests.support.examples import examples_of
 
 from .web import LINE, PASSWORD, open_web, problem, served
 
@@ -79,24 +79,10 @@ async def test_every_operation_describes_what_is_answered_in_place_of_it(databas
 
 def examples(operation: Any, mode: GenerationMode, count: int) -> list[Any]:
     """Generate requests of an operation: the same ones in each run."""
-    found: list[Any] = []
-
-    @settings(
-        max_examples=count,
-        phases=[Phase.generate],
-        database=None,
-        derandomize=True,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
-    )
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def collect(case: Any) -> None:
-        found.append(case)
-
     # Of an operation without parameters no request is invalid.
     with suppress(Unsatisfiable):
-        collect()
-    return found
+        return examples_of(operation.as_strategy(generation_mode=mode), count)
+    return []
 
 
 # JSON Schema 2020-12, as far as it is used. Others, as `ge`, would say nothing to any client.

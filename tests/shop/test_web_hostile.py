@@ -12,13 +12,13 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shop.web.middleware import Limited, Limits
+from tests.support.examples import examples_of
 
 from .web import LINE, PASSWORD, open_web, problem
 
@@ -114,26 +114,6 @@ def bodies(draw: st.DrawFn) -> str:
     return place.format(shape(part, room * (1 if place.count("{0}") > 1 else 2)), "{1}")
 
 
-def generated(strategy: st.SearchStrategy[str], number: int) -> list[str]:
-    """Return generated examples, the same ones in each run."""
-    found = list[str]()
-
-    @settings(
-        max_examples=number,
-        phases=[Phase.generate],
-        database=None,
-        derandomize=True,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-    @given(example=strategy)
-    def collect(example: str) -> None:
-        found.append(example)
-
-    collect()
-    return found
-
-
 def is_bounded(answer: httpx.Response) -> None:
     """Check that an answer is short, and says what is wrong if anything is."""
     assert len(answer.content) <= MAX_ANSWER
@@ -155,7 +135,7 @@ async def test_the_answer_to_any_body_is_short(database_url: str) -> None:
         operations += [("PUT", f"/users/{ada.id}/password"), ("PUT", f"/users/{ada.id}/role"), ("PATCH", f"/users/{ada.id}")]
         every = [shape(part, LIMIT - 200) for shape, parts in SHAPES.items() for part in parts]
         lines = [PLACES[1].format(each, ada.id) for each in every if len(each) < LIMIT]
-        for number, body in enumerate([*lines, *every, *generated(bodies(), 200)]):
+        for number, body in enumerate([*lines, *every, *examples_of(bodies(), 200)]):
             content = body.replace("{1}", ada.id).encode()
             method, path = operations[0 if number < len(lines) else number % len(operations)]
             answer = await web.client.request(

@@ -28,6 +28,11 @@ class Run:
     out: str
     err: str
 
+    @property
+    def errors(self) -> list[str]:
+        """The messages of the errors, in the order of the report."""
+        return [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
+
 
 # Takes arguments, and variables of the environment by name.
 Sqlwright: TypeAlias = Callable[..., Run]
